@@ -1,0 +1,273 @@
+//! The service's verbs, where domain, limiter and store meet. Knows nothing of HTTP.
+
+mod directory;
+pub mod keys;
+mod once;
+mod upkeep;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use self::directory::{Directory, KeyEntry};
+pub use self::once::{Answer, Call};
+pub use self::upkeep::Upkeep;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::id::SessionId;
+use crate::domain::idempotency::{RecordId, Reply};
+use crate::domain::json::Json;
+use crate::domain::key::{KeyState, Mode, Pepper, Secret};
+use crate::domain::limit::Allowance;
+use crate::domain::payment::{ClientSecret, NewSession, Session};
+use crate::domain::refusal::{RateLimited, Refusal};
+use crate::domain::time::Timestamp;
+use crate::limiter::{Addresses, Admission, Lease, Permit};
+use crate::store::{Options, Store, Unavailable};
+use crate::{entropy, policy};
+
+/// Everything a running Atlas is.
+pub struct App {
+    /// What it was started with.
+    pub settings: Settings,
+    /// Its time.
+    pub clock: Clock,
+    /// Limits of strangers.
+    pub addresses: Addresses,
+    store: Store,
+    pepper: Pepper,
+    directory: Directory,
+    /// Requests under an idempotency key that run now.
+    running: Mutex<std::collections::HashSet<RecordId>>,
+    /// Keys are changed one at a time.
+    changing_keys: tokio::sync::Mutex<()>,
+}
+
+/// What a request shows of who it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// Nothing, or something that can't be a key.
+    Nothing,
+    /// Two headers that may disagree.
+    Twice,
+    /// A secret, right or wrong.
+    Secret(&'a [u8]),
+}
+
+impl App {
+    /// Opens the data directory and loads what belongs into memory.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub fn open(settings: Settings, clock: Clock) -> Result<Arc<Self>, String> {
+        let options = Options {
+            cache: settings.store_cache,
+            min_free_disk: settings.min_free_disk,
+        };
+        let random =
+            entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
+        let (store, pepper) = Store::open(&settings.data_dir, options, random)?;
+        let behind = clock.raise(store.latest());
+        if behind > policy::LOCK_PATIENCE {
+            log::warn!(
+                "the system's clock is {} s behind the last payment; going on from there",
+                behind.as_secs()
+            );
+        }
+        let unreadable = |Unavailable| "the store can't be read; see the log".to_owned();
+        let directory =
+            Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
+        Ok(Arc::new(Self {
+            addresses: Addresses::new(settings.per_address),
+            settings,
+            clock,
+            store,
+            pepper,
+            directory,
+            running: Mutex::default(),
+            changing_keys: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Finds the key a request comes from.
+    ///
+    /// # Errors
+    /// Which of the authentication refusals applies; "revoked" and "expired" only when the whole secret matched.
+    pub async fn identify(
+        &self,
+        presented: Presented<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<KeyEntry>, Refusal> {
+        let presented = match presented {
+            Presented::Nothing => return Err(Refusal::KeyUnknown),
+            Presented::Twice => return Err(Refusal::AuthorizationTwice),
+            Presented::Secret(presented) => presented,
+        };
+        let hash = self.pepper.hash(presented);
+        let entry = match self.directory.find(&hash) {
+            Some(entry) => entry,
+            None => self.adopt(presented, now).await?,
+        };
+        match entry.key.state_by(&hash, now) {
+            KeyState::Active => {
+                entry.touch(now);
+                Ok(entry)
+            }
+            KeyState::Revoked => Err(Refusal::KeyRevoked),
+            KeyState::Expired => Err(Refusal::KeyExpired),
+        }
+    }
+
+    /// The mock takes any well-formed test secret as a key of an account of its own.
+    async fn adopt(&self, presented: &[u8], now: Timestamp) -> Result<Arc<KeyEntry>, Refusal> {
+        let text = std::str::from_utf8(presented).map_err(|_| Refusal::KeyUnknown)?;
+        if !self.settings.mock || Secret::mode_of(text, policy::MOCK_LENGTH) != Some(Mode::Test) {
+            return Err(Refusal::KeyUnknown);
+        }
+        self.adopt_key(text, now).await
+    }
+
+    /// Lets a request of a key in, or turns it away without having spent anything.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`], or [`Refusal::StorageUnavailable`] when the day can't be accounted for.
+    pub async fn admit(
+        self: &Arc<Self>,
+        entry: &Arc<KeyEntry>,
+        now: Timestamp,
+    ) -> Result<Permit, Refusal> {
+        loop {
+            match entry.limiter.admit(now) {
+                Admission::Admitted(permit, lease) => {
+                    lease
+                        .into_iter()
+                        .for_each(|lease| self.lease(entry, lease, now, |_| ()));
+                    return Ok(permit);
+                }
+                Admission::Refused(refused) => return Err(Refusal::RateLimited(refused)),
+                Admission::NeedsLease(lease) => {
+                    let (done, kept) = tokio::sync::oneshot::channel();
+                    self.lease(entry, lease, now, move |kept| {
+                        let _ = done.send(kept);
+                    });
+                    if kept.await != Ok(true) {
+                        return Err(Refusal::StorageUnavailable);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lease(
+        &self,
+        entry: &Arc<KeyEntry>,
+        lease: Lease,
+        now: Timestamp,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let limiter = Arc::clone(&entry.limiter);
+        self.store
+            .lease(lease.day, &entry.key.id, lease.count, now, move |kept| {
+                limiter.leased(lease, kept, now);
+                then(kept);
+            });
+    }
+
+    /// Lets a request without a good key spend from its address's minute.
+    ///
+    /// # Errors
+    /// [`RateLimited`] when nothing is left of it.
+    pub fn admit_stranger(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Allowance, RateLimited> {
+        self.addresses.spend(address, now)
+    }
+
+    /// Makes a payment session. `render` writes the answer that is kept with it.
+    ///
+    /// # Errors
+    /// Any refusal of idempotency, of a member of the body, or of the store.
+    pub async fn create_session(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        render: fn(&Session) -> Reply,
+    ) -> Result<Answer, Refusal> {
+        let claim = match self.begin(&call, body)? {
+            once::Begun::Run(claim) => claim,
+            once::Begun::Replay(reply) => {
+                return Ok(Answer {
+                    reply,
+                    replayed: true,
+                });
+            }
+        };
+        let asked = NewSession::parse(body, call.now)?;
+        let key = &call.entry.key;
+        if key.mode == Mode::Live {
+            return Err(Refusal::LiveModeUnavailable);
+        }
+        let no_entropy = |entropy::NoEntropy| Refusal::Internal;
+        let id = SessionId::new(call.now, entropy::base62().map_err(no_entropy)?);
+        let secret = ClientSecret::new(entropy::base62().map_err(no_entropy)?);
+        let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
+        let reply = render(&session);
+        self.finish(call, claim, session, reply).await
+    }
+
+    /// Reads a session of the key's account and mode.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionNotFound`], also for one of another account or mode; [`Refusal::StorageUnavailable`].
+    pub fn session(&self, entry: &KeyEntry, id: &str) -> Result<Session, Refusal> {
+        let id = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
+        let session = self
+            .store
+            .session(&id)
+            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        session
+            .filter(|session| session.belongs_to(&entry.key.account, entry.key.mode))
+            .ok_or(Refusal::SessionNotFound)
+    }
+
+    /// Whether payments can be kept right now.
+    ///
+    /// # Errors
+    /// [`Refusal::StorageUnavailable`]
+    pub fn ready(&self) -> Result<(), Refusal> {
+        self.store
+            .writable()
+            .map_err(|Unavailable| Refusal::StorageUnavailable)
+    }
+
+    /// Waits until the store has failed for good: the server should stop then.
+    pub async fn store_failed(&self) {
+        self.store.failed().await;
+    }
+
+    /// Writes what memory alone knows, syncs and lets go of the data directory.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn close(&self) -> Result<(), String> {
+        let now = self.clock.now();
+        self.note_used(now);
+        let today = now.day();
+        let counts: Vec<_> = self
+            .directory
+            .day_counts()
+            .into_iter()
+            .filter(|(_, day, _)| *day == today)
+            .collect();
+        let counts: Vec<_> = counts
+            .into_iter()
+            .map(|(key, _, count)| (key, count))
+            .collect();
+        self.store
+            .close(today, &counts)
+            .map_err(|Unavailable| "the store was not closed cleanly; see the log".to_owned())
+    }
+}

@@ -1,0 +1,134 @@
+//! Exactly once: the way of a request from its claim to its kept answer (contract, section 3).
+
+use std::sync::Arc;
+
+use super::{App, KeyEntry};
+use crate::domain::idempotency::{
+    Decision, Fingerprint, IdempotencyKey, Record, RecordId, Reply, decide,
+};
+use crate::domain::json::Json;
+use crate::domain::payment::Session;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::limiter::Permit;
+use crate::store::Unavailable;
+
+/// A request that came through the gate.
+pub struct Call {
+    /// Whose it is.
+    pub entry: Arc<KeyEntry>,
+    /// Its place among the running; kept until the work has ended, also when the client is gone.
+    pub permit: Arc<Permit>,
+    /// When it came.
+    pub now: Timestamp,
+    /// `POST` or `PATCH`.
+    pub method: String,
+    /// Its path.
+    pub path: String,
+    /// Its query, without `?`.
+    pub query: String,
+    /// The key that makes it safe to repeat.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// What the client gets.
+#[derive(Debug)]
+pub struct Answer {
+    /// The answer.
+    pub reply: Reply,
+    /// It was kept from an earlier request.
+    pub replayed: bool,
+}
+
+/// The right to run a request. While it lives, the same request elsewhere is told to wait; dropped, it is free again.
+pub(super) struct Claim {
+    app: Arc<App>,
+    place: Option<(RecordId, Fingerprint)>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some((id, _)) = self.place {
+            self.app.running.lock().remove(&id);
+        }
+    }
+}
+
+/// How a request goes on.
+pub(super) enum Begun {
+    Run(Claim),
+    Replay(Reply),
+}
+
+impl App {
+    /// Claims a request, or finds that it was done before. The claim is taken *before* the store is read and given
+    /// back *after* the record can be read, so whoever comes second sees one of the two.
+    pub(super) fn begin(self: &Arc<Self>, call: &Call, body: &Json) -> Result<Begun, Refusal> {
+        let Some(key) = &call.idempotency_key else {
+            return Ok(Begun::Run(Claim {
+                app: Arc::clone(self),
+                place: None,
+            }));
+        };
+        let id = RecordId::of(&call.entry.key.account, call.entry.key.mode, key);
+        let fingerprint = Fingerprint::of(&call.method, &call.path, &call.query, body);
+        if !self.running.lock().insert(id) {
+            return Err(Refusal::IdempotencyKeyInUse);
+        }
+        let claim = Claim {
+            app: Arc::clone(self),
+            place: Some((id, fingerprint)),
+        };
+        let stored = self
+            .store
+            .record(&id)
+            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        match decide(stored, fingerprint, call.now) {
+            Decision::Run => Ok(Begun::Run(claim)),
+            Decision::Replay(reply) => Ok(Begun::Replay(reply)),
+            Decision::Mismatch => Err(Refusal::IdempotencyKeyReused),
+        }
+    }
+
+    /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: the work is a task of
+    /// its own, and claim and permit move into it.
+    pub(super) async fn finish(
+        self: &Arc<Self>,
+        call: Call,
+        claim: Claim,
+        session: Session,
+        reply: Reply,
+    ) -> Result<Answer, Refusal> {
+        let app = Arc::clone(self);
+        let work = tokio::spawn(async move {
+            let record = claim.place.map(|(id, fingerprint)| {
+                (
+                    id,
+                    Record::new(
+                        fingerprint,
+                        call.now,
+                        app.settings.idempotency_lifetime,
+                        reply.clone(),
+                    ),
+                )
+            });
+            let kept = app
+                .store
+                .keep_session(
+                    &session,
+                    record.as_ref().map(|(id, record)| (id, record)),
+                    call.now,
+                )
+                .await;
+            drop((claim, call.permit));
+            kept.map(|()| Answer {
+                reply,
+                replayed: false,
+            })
+        });
+        match work.await {
+            Ok(kept) => kept.map_err(|Unavailable| Refusal::StorageUnavailable),
+            Err(_) => Err(Refusal::Internal),
+        }
+    }
+}

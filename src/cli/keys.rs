@@ -1,0 +1,312 @@
+//! `atlas keys`.
+
+use std::io::{IsTerminal, Read};
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
+
+use super::{Failure, note, remote, say, to_json};
+use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
+use crate::config::{Given, Place, Purpose, Settings, Span};
+use crate::domain::id::KeyId;
+use crate::domain::key::{Account, KeyName, Mode, OwnLimits};
+use crate::domain::time::seconds_up;
+use crate::policy;
+
+/// What can be done to keys
+#[derive(Subcommand)]
+pub(super) enum Keys {
+    /// Make a key and print its secret, once
+    Create {
+        #[command(flatten)]
+        about: About,
+        /// Test (nothing is charged) or live (real charges)
+        #[arg(long, default_value = "test")]
+        mode: Mode,
+    },
+    /// Show every key, without secrets
+    List,
+    /// Give a key a new secret and print it, once
+    Roll {
+        /// The key, as key_...
+        id: Id,
+        /// How long the old secret goes on working, 0s to 30d
+        #[arg(long, value_name = "TIME", default_value = "24h")]
+        grace: Span,
+    },
+    /// Make a key useless, at once and for good
+    Revoke {
+        /// The key, as key_...
+        id: Id,
+    },
+    /// Make a key for a secret that exists elsewhere, read from standard input
+    Import {
+        #[command(flatten)]
+        about: About,
+    },
+    /// Change a key's name, expiry or limits
+    Update {
+        /// The key, as key_...
+        id: Id,
+        /// Name for people
+        #[arg(long)]
+        name: Option<KeyName>,
+        /// It stops working after this time from now, as 90d; `never` takes an expiry away
+        #[arg(long, value_name = "TIME|never")]
+        expires: Option<OrWord<Span>>,
+        /// Requests a minute; `default` follows the server
+        #[arg(long, value_name = "N|default")]
+        per_minute: Option<OrWord<u32>>,
+        /// Requests a UTC day; `default` follows the server
+        #[arg(long, value_name = "N|default")]
+        per_day: Option<OrWord<u32>>,
+        /// Requests at once; `default` follows the server
+        #[arg(long, value_name = "N|default")]
+        concurrent: Option<OrWord<u32>>,
+    },
+}
+
+/// What is said of a new key.
+#[derive(Args)]
+pub(super) struct About {
+    /// Name for people
+    #[arg(long)]
+    name: KeyName,
+    /// Whose key it is; idempotency and sessions are shared within an account
+    #[arg(long, default_value = "default")]
+    account: Account,
+    /// It stops working after this time, as 90d
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Span>,
+    /// Requests a minute, instead of the server's setting
+    #[arg(long, value_name = "N")]
+    per_minute: Option<u32>,
+    /// Requests a UTC day, instead of the server's setting
+    #[arg(long, value_name = "N")]
+    per_day: Option<u32>,
+    /// Requests at once, instead of the server's setting
+    #[arg(long, value_name = "N")]
+    concurrent: Option<u32>,
+}
+
+impl About {
+    fn new_key(self, mode: Mode) -> NewKey {
+        NewKey {
+            name: self.name,
+            mode,
+            account: self.account,
+            expires_in_seconds: self.expires.map(|span| seconds_up(span.0)),
+            limits: OwnLimits {
+                per_minute: self.per_minute,
+                per_day: self.per_day,
+                concurrent: self.concurrent,
+            },
+        }
+    }
+}
+
+/// A key id on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Id(KeyId);
+
+impl FromStr for Id {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Whoever pastes a secret here must not find it in the message.
+        KeyId::parse(text)
+            .map(Self)
+            .ok_or_else(|| "must be a key id, as `atlas keys list` shows them (key_...)".to_owned())
+    }
+}
+
+/// A value, or the word that takes it away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrWord<T>(Change<T>);
+
+impl<T: FromStr> FromStr for OrWord<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" | "default" => Ok(Self(Change::Unset)),
+            _ => text
+                .parse()
+                .map(|value| Self(Change::To(value)))
+                .map_err(|_| "must be a value, or the word for none".to_owned()),
+        }
+    }
+}
+
+impl OrWord<Span> {
+    fn seconds(self) -> Change<u64> {
+        match self.0 {
+            Change::To(span) => Change::To(seconds_up(span.0)),
+            Change::Unset => Change::Unset,
+        }
+    }
+}
+
+/// Carries a command out and prints what came of it.
+pub(super) fn run(place: &Place, keys: Keys, json: bool) -> Result<(), Failure> {
+    let settings =
+        Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
+    let only_looks = matches!(keys, Keys::List);
+    if only_looks && !settings.data_dir.join("store").exists() {
+        return Err(Failure::Failed(format!(
+            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
+            settings.data_dir.display()
+        )));
+    }
+    let command = command(keys)?;
+    let answer = actix_web::rt::System::new()
+        .block_on(remote::manage_keys(settings, command))
+        .map_err(Failure::Failed)?;
+    print(answer, json)
+}
+
+fn command(keys: Keys) -> Result<KeyCommand, Failure> {
+    Ok(match keys {
+        Keys::Create { about, mode } => KeyCommand::Create(about.new_key(mode)),
+        Keys::List => KeyCommand::List,
+        Keys::Roll { id, grace } => KeyCommand::Roll {
+            id: id.0,
+            grace_seconds: seconds_up(grace.0),
+        },
+        Keys::Revoke { id } => KeyCommand::Revoke { id: id.0 },
+        Keys::Import { about } => KeyCommand::Import {
+            secret: read_secret()?,
+            key: about.new_key(Mode::Test),
+        },
+        Keys::Update {
+            id,
+            name,
+            expires,
+            per_minute,
+            per_day,
+            concurrent,
+        } => {
+            let change = KeyChange {
+                name,
+                expires: expires.map(OrWord::seconds),
+                per_minute: per_minute.map(|limit| limit.0),
+                per_day: per_day.map(|limit| limit.0),
+                concurrent: concurrent.map(|limit| limit.0),
+            };
+            KeyCommand::Update { id: id.0, change }
+        }
+    })
+}
+
+/// One line from standard input; a flag would show in the process list and stay in the shell's history.
+fn read_secret() -> Result<Zeroizing<String>, Failure> {
+    if std::io::stdin().is_terminal() {
+        note("Paste the secret and press Enter, then Ctrl-D:");
+    }
+    // Room for the longest secret and a line end, so that no copy of it is left behind by growing.
+    let most = policy::IMPORT_LENGTH.end() + Mode::Live.prefix().len() + 3;
+    let mut text = Zeroizing::new(String::with_capacity(most));
+    let read = std::io::stdin().take(most as u64).read_to_string(&mut text);
+    read.map_err(|e| {
+        Failure::Failed(format!(
+            "the secret could not be read from standard input: {e}"
+        ))
+    })?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn print(answer: KeyAnswer, json: bool) -> Result<(), Failure> {
+    match answer {
+        KeyAnswer::Failed(line) => return Err(Failure::Failed(line)),
+        KeyAnswer::Secret(made) if json => say(&to_json(&made)?),
+        KeyAnswer::Key(key) if json => say(&to_json(&key)?),
+        KeyAnswer::Keys(keys) if json => say(&to_json(&keys)?),
+        KeyAnswer::Secret(made) => print_secret(&made),
+        KeyAnswer::Key(key) => say(&describe(&key)),
+        KeyAnswer::Keys(keys) if keys.is_empty() => {
+            note("No keys yet: make one with `atlas keys create --name NAME`.")
+        }
+        KeyAnswer::Keys(keys) => say(&table(&keys)),
+    }
+    Ok(())
+}
+
+/// The secret alone goes to standard output, so that `KEY=$(atlas keys create ...)` works.
+fn print_secret(made: &SecretReport) {
+    note(&format!(
+        "{} \"{}\" ({}, account {}). Its secret is shown only now:",
+        made.id,
+        made.name.as_str(),
+        made.mode.as_str(),
+        made.account.as_str()
+    ));
+    say(&made.secret);
+    if let Some(until) = &made.old_secret_works_until {
+        note(&format!("The old secret works until {until}."));
+    }
+}
+
+fn describe(key: &KeyReport) -> String {
+    format!(
+        "{} \"{}\" ({}, account {}, {}) is {}",
+        key.id,
+        key.name.as_str(),
+        key.mode.as_str(),
+        key.account.as_str(),
+        key.masked,
+        key.state.as_str()
+    )
+}
+
+fn table(keys: &[KeyReport]) -> String {
+    let day = |time: &Option<String>| {
+        time.as_ref().map_or_else(
+            || "-".to_owned(),
+            |time| time.replace('T', " ").chars().take(16).collect(),
+        )
+    };
+    let head = [
+        "ID",
+        "MODE",
+        "STATE",
+        "SECRET",
+        "ACCOUNT",
+        "CREATED",
+        "LAST USED",
+        "EXPIRES",
+        "TODAY",
+        "NAME",
+    ]
+    .map(str::to_owned);
+    let rows = keys.iter().map(|key| {
+        [
+            key.id.to_string(),
+            key.mode.as_str().to_owned(),
+            key.state.as_str().to_owned(),
+            key.masked.clone(),
+            key.account.as_str().to_owned(),
+            day(&Some(key.created_at.clone())),
+            day(&key.last_used_at),
+            day(&key.expires_at),
+            key.used_today.to_string(),
+            key.name.as_str().to_owned(),
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &[String; 10]| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

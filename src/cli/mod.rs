@@ -1,0 +1,138 @@
+//! The command line: one file a command. Results go to standard output, everything else to standard error.
+
+mod keys;
+mod remote;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Given, Place};
+use crate::logging;
+
+/// Why a command did not do what it should.
+enum Failure {
+    /// Exit code 2: it was asked wrongly.
+    Usage(String),
+    /// Exit code 1: it was asked rightly and did not come about.
+    Failed(String),
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  atlas                                         serve from ./data on 127.0.0.1:8080
+  atlas serve --listen 0.0.0.0:8080 --data-dir /var/lib/atlas
+  atlas mock --listen 127.0.0.1:0 --json        a mock on a free port, for a test suite
+  atlas keys create --name \"Shop server\"        prints the secret, once
+  atlas keys roll key_... --grace 24h           a new secret; the old one works for a day
+  atlas keys import --name Old < secret.txt     a secret that exists elsewhere
+
+Settings:
+  Each setting has one name in four places, and the first one that is given counts:
+  the flag --per-minute, the variable ATLAS_PER_MINUTE, per_minute in the TOML file
+  named by --config, the default. `atlas serve --help` lists them.
+
+Files (in the data directory, readable by its owner only):
+  store/       keys (hashed), sessions, idempotency records, day counts
+  pepper       the key under which secrets are hashed; without it no key works
+  atlas.sock   where these commands reach a running server
+
+Environment:
+  RUST_LOG     what is logged to standard error: error, warn, info (default), debug, trace
+
+Exit status:
+  0 done, 1 failed, 2 wrong usage or a wrong setting";
+
+/// Atlas: a payments API in one binary, with keys, exactly-once idempotency and rate limits
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP, subcommand_required = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    /// Write results as JSON, for machines
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve the API; the default without a command
+    ///
+    /// Prints `listening on http://ADDRESS` when ready. SIGTERM and SIGINT let running requests finish, write
+    /// everything down and end with exit status 0; a second one ends at once.
+    Serve(Given),
+    /// Serve for development: a temporary store, and every well-formed sk_test_ key is accepted
+    ///
+    /// The same as `serve` in everything else. Each secret becomes a key of an account of its own when it is first
+    /// used. The store is gone at the end, unless --data-dir says where to keep it.
+    Mock(Given),
+    /// Make, show, roll, revoke, import and change API keys
+    ///
+    /// Speaks to the server that uses the data directory; with none running, opens the store itself.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+/// Parses the command line, runs one command and says how it ended.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // What a server writes is nobody else's to read, from the first file on.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let cli = match Cli::try_parse_from(with_default_verb(arguments)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    logging::start();
+    let outcome = match cli.verb {
+        Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
+        Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
+        Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(line)) => complain(&line, 1),
+        Err(Failure::Usage(line)) => complain(&line, 2),
+    }
+}
+
+/// `atlas` alone, or with flags only, serves.
+fn with_default_verb(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.collect();
+    let first = arguments
+        .get(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    let speaks_for_itself = |first: &str| {
+        !first.starts_with('-') || matches!(first, "-h" | "--help" | "-V" | "--version")
+    };
+    if !first.as_deref().is_some_and(speaks_for_itself) {
+        arguments.insert(arguments.len().min(1), OsString::from("serve"));
+    }
+    arguments
+}
+
+fn complain(line: &str, code: u8) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "error: {line}"));
+    ExitCode::from(code)
+}
+
+/// Writes a line to standard output. Nobody listening there is no reason to stop serving.
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}
+
+/// Writes a line to standard error, for people.
+fn note(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|e| Failure::Failed(e.to_string()))
+}

@@ -1,0 +1,155 @@
+//! `atlas serve` and `atlas mock`.
+
+use std::io::IsTerminal;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Failure, note, say, to_json};
+use crate::app::App;
+use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
+use crate::clock::Clock;
+use crate::config::{Given, Place, Purpose, Settings};
+use crate::domain::key::{Account, Mode, OwnLimits};
+use crate::serve::start;
+
+/// Serves until told to stop.
+pub(super) fn serve(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
+    let settings = Settings::resolve(place, given, Purpose::Serve).map_err(Failure::Usage)?;
+    actix_web::rt::System::new().block_on(run(settings, json))
+}
+
+/// Serves for development, from a directory that is gone at the end unless one is given.
+pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
+    let mut settings = Settings::resolve(place, given, Purpose::Mock).map_err(Failure::Usage)?;
+    let temporary = match place.data_dir {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("atlas-mock-")
+                .tempdir()
+                .map_err(|e| {
+                    Failure::Failed(format!("no temporary directory could be made: {e}"))
+                })?,
+        ),
+    };
+    if let Some(directory) = &temporary {
+        settings.data_dir = directory.path().to_owned();
+    }
+    actix_web::rt::System::new().block_on(run(settings, json))
+}
+
+async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
+    let mut signals = Signals::listen()
+        .map_err(|e| Failure::Failed(format!("signals can't be listened for: {e}")))?;
+    let running = start(settings, Clock::system()).map_err(Failure::Failed)?;
+    let url = format!("http://{}", running.address);
+    let settings = &running.app.settings;
+    log::info!(
+        "atlas {} on {url}, store in {}, limits {} a minute, {} a day, {} at once{}",
+        env!("CARGO_PKG_VERSION"),
+        settings.data_dir.display(),
+        settings.limits.per_minute,
+        settings.limits.per_day,
+        settings.limits.concurrent,
+        if settings.mock {
+            ", mock: every sk_test_ key is taken"
+        } else {
+            ""
+        }
+    );
+    if json {
+        say(&to_json(
+            &serde_json::json!({ "url": url, "pid": std::process::id() }),
+        )?);
+    } else {
+        say(&format!("listening on {url}"));
+        welcome(&running.app, &url).await?;
+    }
+    let failed = tokio::select! {
+        () = signals.next() => false,
+        () = running.app.store_failed() => true,
+    };
+    log::info!(
+        "stopping: no new requests; those that run get {} s",
+        running.app.settings.shutdown_timeout.as_secs()
+    );
+    let stopped = tokio::select! {
+        stopped = running.stop() => stopped,
+        () = signals.next() => Err("told twice to stop, so running requests were cut; what was answered is kept".to_owned()),
+    };
+    match stopped {
+        Ok(()) => log::info!("stopped; everything is on disk"),
+        Err(line) => return Err(Failure::Failed(line)),
+    }
+    if failed {
+        Err(Failure::Failed(
+            "the store failed; see the log above".to_owned(),
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Helps a first start along: a key and a line to paste, but only where a person sees them.
+async fn welcome(app: &App, url: &str) -> Result<(), Failure> {
+    const SAMPLE: &str = r#"{"amount": 4990, "currency": "USD"}"#;
+    let secret = if app.settings.mock {
+        "sk_test_xxx".to_owned()
+    } else if !app.has_no_keys() {
+        return Ok(());
+    } else if std::io::stdout().is_terminal() {
+        let name = "First key".parse().map_err(Failure::Failed)?;
+        let key = NewKey {
+            name,
+            mode: Mode::Test,
+            account: Account::default(),
+            expires_in_seconds: None,
+            limits: OwnLimits::default(),
+        };
+        match app.manage_keys(KeyCommand::Create(key)).await {
+            KeyAnswer::Secret(made) => made.secret.to_string(),
+            KeyAnswer::Failed(line) => return Err(Failure::Failed(line)),
+            KeyAnswer::Key(_) | KeyAnswer::Keys(_) => return Ok(()),
+        }
+    } else {
+        log::info!(
+            "there is no API key yet: make one with `atlas keys create --name NAME --data-dir {}`",
+            app.settings.data_dir.display()
+        );
+        return Ok(());
+    };
+    if std::io::stdout().is_terminal() {
+        if !app.settings.mock {
+            note("\nYour first test key; it is shown only now:\n");
+            say(&format!("  {secret}"));
+        }
+        note("\nTry it; the second time you get the same answer:\n");
+        say(&format!(
+            "  curl -i {url}/functions/v1/create-session \\\n    -H 'Authorization: Bearer {secret}' \\\n    \
+             -H 'Content-Type: application/json' \\\n    -H 'Idempotency-Key: order_12345' \\\n    -d '{SAMPLE}'\n"
+        ));
+    }
+    Ok(())
+}
+
+/// SIGTERM, as systemd sends it, and SIGINT, as Ctrl-C does.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The one place that reads the time. A clock here never steps back: it follows the system's clock forward (also over
+//! a suspend), goes on evenly when that is set back, and starts no earlier than the store's latest commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::domain::time::Timestamp;
+
+/// A clock, cheap to clone; clones agree.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    /// The system's: `ahead` is what to add to the monotonic time to get milliseconds since the epoch; it only grows.
+    System { origin: Instant, ahead: AtomicU64 },
+    /// A hand that is moved from outside.
+    Hand { millis: AtomicU64 },
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(Kind::System {
+            origin: Instant::now(),
+            ahead: AtomicU64::new(0),
+        }))
+    }
+
+    /// A clock that stands at `start` until it is moved.
+    pub fn hand(start: Timestamp) -> Self {
+        Self(Arc::new(Kind::Hand {
+            millis: AtomicU64::new(start.millis()),
+        }))
+    }
+
+    /// Now. To be read once a request, so that all its decisions agree.
+    pub fn now(&self) -> Timestamp {
+        let millis = match &*self.0 {
+            Kind::System { origin, ahead } => {
+                let elapsed = whole_millis(origin.elapsed());
+                let shown = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, whole_millis);
+                elapsed
+                    + ahead
+                        .fetch_max(shown.saturating_sub(elapsed), Ordering::Relaxed)
+                        .max(shown.saturating_sub(elapsed))
+            }
+            Kind::Hand { millis } => millis.load(Ordering::Relaxed),
+        };
+        Timestamp::from_millis(millis)
+    }
+
+    /// Never shows less than `floor` again. Returns how far the clock was behind it.
+    pub fn raise(&self, floor: Timestamp) -> Duration {
+        let behind = floor.since(self.now());
+        self.advance(behind);
+        behind
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let by = whole_millis(by);
+        match &*self.0 {
+            Kind::System { ahead, .. } => ahead.fetch_add(by, Ordering::Relaxed),
+            Kind::Hand { millis } => millis.fetch_add(by, Ordering::Relaxed),
+        };
+    }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_shows_the_system_s_time() {
+        let clock = Clock::system();
+        let before = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, whole_millis);
+        let now = clock.now().millis();
+        let after = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, whole_millis);
+        assert!(
+            (before..=after).contains(&now),
+            "{before} <= {now} <= {after}"
+        );
+    }
+
+    #[test]
+    fn a_clock_behind_the_store_goes_on_from_the_store_s_time() {
+        for clock in [Clock::system(), Clock::hand(Timestamp::from_millis(1_000))] {
+            let floor = clock.now().plus(Duration::from_secs(3_600));
+            assert!(clock.raise(floor) > Duration::ZERO);
+            let now = clock.now();
+            assert!(now >= floor);
+            assert_eq!(clock.raise(Timestamp::from_millis(5)), Duration::ZERO);
+            assert!(clock.now() >= now);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Every setting, in one place: its flag, its `ATLAS_...` variable, its name in the TOML file, its default and its
+//! bounds. Flags win over variables, variables over the file, the file over defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::domain::limit::Limits;
+use crate::policy;
+
+/// The settings as they are in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to serve; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Limits of a key that has none of its own.
+    pub limits: Limits,
+    /// Requests a minute of an address without a good key.
+    pub per_address: u32,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long an idempotency record answers.
+    pub idempotency_lifetime: Duration,
+    /// Origins of pages that may call the API.
+    pub allow_origin: Vec<Origin>,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxy: Vec<IpNet>,
+    /// Free disk space, in bytes, under which payments are refused.
+    pub min_free_disk: u64,
+    /// Page cache of the store, in bytes.
+    pub store_cache: u64,
+    /// Threads that serve.
+    pub workers: usize,
+    /// How long running requests get at the end.
+    pub shutdown_timeout: Duration,
+    /// For development: any well-formed test key is taken.
+    pub mock: bool,
+}
+
+/// Where the data directory and the configuration file are; every command takes these.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Place {
+    /// Directory of the store, made if missing
+    #[arg(long, env = "ATLAS_DATA_DIR", value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// TOML file with settings, by the names of the flags with _ for -, as per_minute = 500
+    #[arg(long, env = "ATLAS_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// The settings as given in one source: all optional.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Given {
+    /// Only in the file; as a flag it is part of `Place`.
+    #[arg(skip)]
+    data_dir: Option<PathBuf>,
+    /// Address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8080, mock: 127.0.0.1:54321]
+    #[arg(long, env = "ATLAS_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Requests a minute of a key that has no limit of its own [default: 1000]
+    #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N")]
+    per_minute: Option<u32>,
+    /// Requests a UTC day of such a key [default: 100000]
+    #[arg(long, env = "ATLAS_PER_DAY", value_name = "N")]
+    per_day: Option<u32>,
+    /// Requests at once of such a key [default: 50]
+    #[arg(long, env = "ATLAS_CONCURRENT", value_name = "N")]
+    concurrent: Option<u32>,
+    /// Requests a minute of an address that shows no good key [default: 60]
+    #[arg(long, env = "ATLAS_PER_ADDRESS", value_name = "N")]
+    per_address: Option<u32>,
+    /// Largest request body, 1KiB to 64KiB [default: 64KiB]
+    #[arg(long, env = "ATLAS_MAX_BODY", value_name = "SIZE")]
+    max_body: Option<ByteSize>,
+    /// How long a body may take to arrive [default: 10s]
+    #[arg(long, env = "ATLAS_BODY_TIMEOUT", value_name = "TIME")]
+    body_timeout: Option<Span>,
+    /// How long a kept answer is replayed, from the first request [default: 24h]
+    #[arg(long, env = "ATLAS_IDEMPOTENCY_LIFETIME", value_name = "TIME")]
+    idempotency_lifetime: Option<Span>,
+    /// Origin of a web page that may call the API, as https://shop.example; repeatable [default: none]
+    #[arg(
+        long,
+        env = "ATLAS_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    allow_origin: Option<Vec<Origin>>,
+    /// Address range of a proxy whose X-Forwarded-For counts, as 10.0.0.0/8; repeatable [default: none]
+    #[arg(
+        long,
+        env = "ATLAS_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Option<Vec<Proxy>>,
+    /// Free disk space under which payments get 503 instead of a half-written store [default: 64MiB]
+    #[arg(long, env = "ATLAS_MIN_FREE_DISK", value_name = "SIZE")]
+    min_free_disk: Option<ByteSize>,
+    /// Memory for the store's pages, 1MiB or more; the process takes about twice as much [default: 64MiB]
+    #[arg(long, env = "ATLAS_STORE_CACHE", value_name = "SIZE")]
+    store_cache: Option<ByteSize>,
+    /// Threads that serve, 1 to 256 [default: one a core]
+    #[arg(long, env = "ATLAS_WORKERS", value_name = "N")]
+    workers: Option<usize>,
+    /// How long running requests get to finish at the end [default: 10s]
+    #[arg(long, env = "ATLAS_SHUTDOWN_TIMEOUT", value_name = "TIME")]
+    shutdown_timeout: Option<Span>,
+}
+
+/// A length of time as people write it: `90d`, `24h`, `1m 30s`, `500ms`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|_| "must be a length of time, as 90d, 24h, 30s or 500ms".to_owned())
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// The origin of a web page: scheme, host and port.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+impl Origin {
+    /// As a browser writes it in `Origin`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let origin = url::Url::parse(text)
+            .map(|url| url.origin().ascii_serialization())
+            .unwrap_or_default();
+        if !origin.is_empty() && (origin == text || format!("{origin}/") == text) {
+            Ok(Self(origin))
+        } else {
+            Err("must be an origin as a browser sends it: scheme, host and a port that is not the usual one, as \
+                 https://shop.example or http://localhost:3000"
+                .to_owned())
+        }
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A range of addresses, or one address.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Proxy(IpNet);
+
+impl std::str::FromStr for Proxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| one()).map(Self).map_err(|_| {
+            "must be an address or a range of addresses, as 127.0.0.1 or 10.0.0.0/8".to_owned()
+        })
+    }
+}
+
+impl TryFrom<String> for Proxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What a command needs to know before its settings can be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Serving for real, or managing what is served.
+    Serve,
+    /// A mock for development.
+    Mock,
+}
+
+impl Settings {
+    /// Puts the settings together and checks them.
+    ///
+    /// # Errors
+    /// One line that names the setting, its value and what is allowed.
+    pub fn resolve(place: &Place, flags: Given, purpose: Purpose) -> Result<Self, String> {
+        let file = place
+            .config
+            .as_deref()
+            .map(read_file)
+            .transpose()?
+            .unwrap_or_default();
+        let Given {
+            data_dir,
+            listen,
+            per_minute,
+            per_day,
+            concurrent,
+            per_address,
+            max_body,
+            body_timeout,
+            idempotency_lifetime,
+            allow_origin,
+            trusted_proxy,
+            min_free_disk,
+            store_cache,
+            workers,
+            shutdown_timeout,
+        } = flags.or(file);
+        let mock = purpose == Purpose::Mock;
+        let port = if mock { 54_321 } else { 8_080 };
+        let limit = |name, given: Option<u32>, default| {
+            in_range(name, given.unwrap_or(default), 1, policy::LIMIT_MAX)
+        };
+        let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port))),
+            data_dir: place
+                .data_dir
+                .clone()
+                .or(data_dir)
+                .unwrap_or_else(|| PathBuf::from("data")),
+            limits: Limits {
+                per_minute: limit("per_minute", per_minute, policy::PER_MINUTE)?,
+                per_day: limit("per_day", per_day, policy::PER_DAY)?,
+                concurrent: limit("concurrent", concurrent, policy::CONCURRENT)?,
+            },
+            per_address: limit("per_address", per_address, policy::PER_ADDRESS)?,
+            max_body: body_size(max_body)?,
+            body_timeout: longer_than_nothing(
+                "body_timeout",
+                span(body_timeout, policy::BODY_TIMEOUT),
+            )?,
+            idempotency_lifetime: longer_than_nothing(
+                "idempotency_lifetime",
+                span(idempotency_lifetime, policy::IDEMPOTENCY_LIFETIME),
+            )?,
+            allow_origin: allow_origin.unwrap_or_default(),
+            trusted_proxy: trusted_proxy
+                .unwrap_or_default()
+                .into_iter()
+                .map(|proxy| proxy.0)
+                .collect(),
+            min_free_disk: min_free_disk.map_or(policy::MIN_FREE_DISK, |size| size.as_u64()),
+            store_cache: in_range(
+                "store_cache",
+                store_cache.map_or(policy::CACHE, |size| size.as_u64()),
+                1 << 20,
+                1 << 40,
+            )?,
+            workers: in_range("workers", workers.unwrap_or(cores), 1, 256)?,
+            shutdown_timeout: span(shutdown_timeout, policy::SHUTDOWN_TIMEOUT),
+            mock,
+        })
+    }
+}
+
+impl Given {
+    fn or(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            listen: self.listen.or(other.listen),
+            per_minute: self.per_minute.or(other.per_minute),
+            per_day: self.per_day.or(other.per_day),
+            concurrent: self.concurrent.or(other.concurrent),
+            per_address: self.per_address.or(other.per_address),
+            max_body: self.max_body.or(other.max_body),
+            body_timeout: self.body_timeout.or(other.body_timeout),
+            idempotency_lifetime: self.idempotency_lifetime.or(other.idempotency_lifetime),
+            allow_origin: self.allow_origin.or(other.allow_origin),
+            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
+            min_free_disk: self.min_free_disk.or(other.min_free_disk),
+            store_cache: self.store_cache.or(other.store_cache),
+            workers: self.workers.or(other.workers),
+            shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Given, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| format!("--config {}: can't be read: {e}", path.display()))?;
+    toml::from_str(&text).map_err(|e| {
+        let line = e.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].lines().count().max(1)
+        });
+        format!(
+            "--config {}, line {line}: {}",
+            path.display(),
+            e.message().trim().replace('\n', "; ")
+        )
+    })
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<T, String> {
+    if least <= value && value <= most {
+        Ok(value)
+    } else {
+        Err(format!("{name} = {value}: must be from {least} to {most}"))
+    }
+}
+
+fn body_size(given: Option<ByteSize>) -> Result<usize, String> {
+    let size = given.map_or(policy::BODY_MAX as u64, |size| size.as_u64());
+    match usize::try_from(size) {
+        Ok(size) if (policy::BODY_MAX_FLOOR..=policy::BODY_MAX).contains(&size) => Ok(size),
+        _ => Err(format!("max_body = {size}: must be from 1KiB to 64KiB")),
+    }
+}
+
+fn longer_than_nothing(name: &str, span: Duration) -> Result<Duration, String> {
+    if span.is_zero() {
+        Err(format!("{name} = 0s: must be longer than nothing, as 30s"))
+    } else {
+        Ok(span)
+    }
+}

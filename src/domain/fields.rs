@@ -1,0 +1,155 @@
+//! Reads members of a JSON object as the types of the API, and says of a wrong one which it is and what it must be.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::domain::json::Json;
+use crate::domain::refusal::Refusal;
+use crate::policy;
+
+/// The members of one object of a body; `path` names the object, empty for the body itself.
+pub struct Fields<'a> {
+    path: &'static str,
+    members: &'a BTreeMap<String, Json>,
+}
+
+impl<'a> Fields<'a> {
+    /// The members of a whole body.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidJson`] when the body is not an object.
+    pub fn of_body(body: &'a Json) -> Result<Self, Refusal> {
+        match body {
+            Json::Object(members) => Ok(Self { path: "", members }),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                Err(Refusal::InvalidJson {
+                    why: "The body must be a JSON object, as {\"amount\": 4990}.".to_owned(),
+                })
+            }
+        }
+    }
+
+    /// A member; `null` counts as absent, as clients in languages without optional members send it.
+    pub fn get(&self, name: &str) -> Option<&'a Json> {
+        self.members.get(name).filter(|value| **value != Json::Null)
+    }
+
+    /// The refusal of a member of this object.
+    pub fn invalid(&self, name: &'static str, must: impl Into<Cow<'static, str>>) -> Refusal {
+        if self.path.is_empty() {
+            Refusal::invalid(name, must)
+        } else {
+            Refusal::invalid(format!("{}.{name}", self.path), must)
+        }
+    }
+
+    /// An optional string of 1 to `longest` characters.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn text(&self, name: &'static str, longest: usize) -> Result<Option<String>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) if (1..=longest).contains(&text.chars().count()) => {
+                Ok(Some(text.clone()))
+            }
+            Some(_) => Err(self.invalid(
+                name,
+                format!("must be a string of 1 to {longest} characters."),
+            )),
+        }
+    }
+
+    /// An optional absolute http or https URL.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn url(&self, name: &'static str) -> Result<Option<String>, Refusal> {
+        let refuse = || {
+            self.invalid(
+                name,
+                "must be an absolute http or https URL, as https://shop.example/paid.",
+            )
+        };
+        let text = self.text(name, policy::URL_MAX).map_err(|_| refuse())?;
+        if text.as_deref().is_none_or(is_web_url) {
+            Ok(text)
+        } else {
+            Err(refuse())
+        }
+    }
+
+    /// An optional object.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn object(&self, name: &'static str) -> Result<Option<Fields<'a>>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::Object(members)) => Ok(Some(Fields {
+                path: name,
+                members,
+            })),
+            Some(_) => Err(self.invalid(name, "must be an object.")),
+        }
+    }
+
+    /// An optional object of strings with bounded names, values and number.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn metadata(&self, name: &'static str) -> Result<BTreeMap<String, String>, Refusal> {
+        let Some(object) = self.object(name)? else {
+            return Ok(BTreeMap::new());
+        };
+        if object.members.len() > policy::METADATA_MAX {
+            return Err(self.invalid(
+                name,
+                format!("must have at most {} members.", policy::METADATA_MAX),
+            ));
+        }
+        let mut metadata = BTreeMap::new();
+        for (member, value) in object.members {
+            if !(1..=policy::METADATA_NAME_MAX).contains(&member.chars().count()) {
+                return Err(self.invalid(
+                    name,
+                    format!(
+                        "must have names of 1 to {} characters.",
+                        policy::METADATA_NAME_MAX
+                    ),
+                ));
+            }
+            let text = match value {
+                Json::String(text) if text.chars().count() <= policy::METADATA_VALUE_MAX => {
+                    text.clone()
+                }
+                Json::Null
+                | Json::Bool(_)
+                | Json::Number(_)
+                | Json::String(_)
+                | Json::Array(_)
+                | Json::Object(_) => {
+                    let must = format!(
+                        "must be a string of at most {} characters.",
+                        policy::METADATA_VALUE_MAX
+                    );
+                    return Err(Refusal::invalid(format!("{name}.{member}"), must));
+                }
+            };
+            metadata.insert(member.clone(), text);
+        }
+        Ok(metadata)
+    }
+}
+
+fn is_web_url(text: &str) -> bool {
+    // The parser forgives much (`http:shop`, line breaks); a URL that is handed to a browser must be whole as it stands.
+    let written_whole = ["http://", "https://"].iter().any(|scheme| {
+        text.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    let clean = !text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || c == '\\');
+    written_whole && clean && url::Url::parse(text).is_ok_and(|url| url.has_host())
+}

@@ -1,0 +1,140 @@
+//! Identifiers: a prefix that says of what, then base62. The random ones of stored rows begin with the time, so that
+//! rows made together lie together in the store and lists come out in order.
+
+use std::fmt;
+
+use crate::domain::time::Timestamp;
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Characters of the time in an id: 62^8 milliseconds reach to the year 8889.
+const TIME_CHARS: usize = 8;
+
+/// One base62 character for a random byte, or none for one that would make some characters likelier than others.
+pub fn base62_of_random(byte: u8) -> Option<u8> {
+    const FAIR: u8 = 62 * 4;
+    (byte < FAIR).then(|| BASE62[usize::from(byte % 62)])
+}
+
+/// `number` in base62, most significant first, left-padded with `0`; digits beyond `N` are dropped.
+pub fn base62_of_number<const N: usize>(mut number: u64) -> [u8; N] {
+    let mut out = [b'0'; N];
+    for place in out.iter_mut().rev() {
+        *place = BASE62[(number % 62) as usize];
+        number /= 62;
+    }
+    out
+}
+
+/// The first `TIME_CHARS` from the time, the rest from `random`.
+fn timed<const N: usize>(now: Timestamp, mut random: [u8; N]) -> [u8; N] {
+    random[..TIME_CHARS].copy_from_slice(&base62_of_number::<TIME_CHARS>(now.millis()));
+    random
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $length:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $length]);
+
+        impl $name {
+            /// Characters after the prefix.
+            pub const LENGTH: usize = $length;
+
+            /// A new id from the time and base62 characters of the operating system's randomness.
+            pub fn new(now: Timestamp, random: [u8; $length]) -> Self {
+                Self(timed(now, random))
+            }
+
+            /// Reads an id as it is written. None for anything that we never made.
+            pub fn parse(text: &str) -> Option<Self> {
+                let rest = text.strip_prefix($prefix)?.as_bytes();
+                Self::from_bytes(rest)
+            }
+
+            /// From the characters after the prefix.
+            pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                let bytes: [u8; $length] = bytes.try_into().ok()?;
+                bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+            }
+
+            /// The characters after the prefix.
+            pub fn as_bytes(&self) -> &[u8; $length] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                self.0.iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(from)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not an id ", $prefix, "...")))
+            }
+        }
+    };
+}
+
+id!(
+    /// Names an API key for its whole life, whatever its secret: `key_` and 20 characters.
+    KeyId, "key_", 20
+);
+id!(
+    /// Names a payment session: `sess_` and 24 characters, 16 of them random (95 bits).
+    SessionId, "sess_", 24
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_read_back() {
+        let early = SessionId::new(Timestamp::from_millis(1), [b'z'; 24]);
+        let late = SessionId::new(Timestamp::from_millis(2), [b'0'; 24]);
+        assert!(early < late);
+        assert_eq!(early.to_string(), "sess_00000001zzzzzzzzzzzzzzzz");
+        assert_eq!(SessionId::parse(&early.to_string()), Some(early));
+    }
+
+    #[test]
+    fn what_we_never_made_is_no_id() {
+        for text in [
+            "",
+            "sess_",
+            "sess_short",
+            "key_00000001zzzzzzzzzzzzzzzz",
+            "sess_00000001zzzzzzzzzzzzzz/z",
+        ] {
+            assert_eq!(SessionId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn base62_is_fair_and_padded() {
+        let mut seen = [0_u32; 256];
+        (0..=u8::MAX)
+            .filter_map(base62_of_random)
+            .for_each(|c| seen[usize::from(c)] += 1);
+        assert!(BASE62.iter().all(|c| seen[usize::from(*c)] == 4));
+        assert_eq!(&base62_of_number::<6>(61), b"00000z");
+        assert_eq!(&base62_of_number::<6>(62), b"000010");
+    }
+}

@@ -1,0 +1,115 @@
+//! The closed list of reasons to turn a request away. What each looks like on the wire stands in one table,
+//! `http::refusal`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::limit::Allowance;
+
+/// Why a request was not done. Nothing was stored or spent unless the variant says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is not one well-formed JSON object; `why` says where.
+    InvalidJson {
+        /// What is wrong, as a sentence.
+        why: String,
+    },
+    /// A required member is absent.
+    ParameterMissing {
+        /// The member's path, as `customer.email`.
+        param: &'static str,
+        /// What belongs there, as a sentence.
+        must: &'static str,
+    },
+    /// A member has a value that it can't have.
+    ParameterInvalid {
+        /// The member's path, as `customer.email`.
+        param: Cow<'static, str>,
+        /// What it must be, as a sentence.
+        must: Cow<'static, str>,
+    },
+    /// The `Idempotency-Key` header can't be used; `why` says what is wrong.
+    IdempotencyKeyInvalid {
+        /// What is wrong, as a sentence.
+        why: &'static str,
+    },
+    /// Two `Authorization` headers: a proxy and we might each believe another one.
+    AuthorizationTwice,
+    /// No API key, a malformed one or an unknown one: one wording for all.
+    KeyUnknown,
+    /// The whole secret matched a key that was revoked.
+    KeyRevoked,
+    /// The whole secret matched a key that has expired, or a secret whose grace is over.
+    KeyExpired,
+    /// The payment was declined by running it; this answer is kept and replayed.
+    PaymentFailed {
+        /// The issuer's reason, as `insufficient_funds`.
+        decline_code: &'static str,
+    },
+    /// A live key asked for something that only test mode has.
+    TestModeOnly,
+    /// A browser asked, for a page whose origin is not allowed.
+    OriginNotAllowed,
+    /// No session of this id in this account and mode.
+    SessionNotFound,
+    /// Nothing is served at this path.
+    RouteNotFound,
+    /// Something is served at this path, by other methods.
+    MethodNotAllowed {
+        /// The methods that work, as in the `Allow` header.
+        allow: &'static str,
+    },
+    /// The first request with this idempotency key still runs.
+    IdempotencyKeyInUse,
+    /// This idempotency key was used for another request.
+    IdempotencyKeyReused,
+    /// The body is larger than the limit.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    TooSlow {
+        /// The time a body has.
+        limit: Duration,
+    },
+    /// The body is not declared as plain JSON.
+    UnsupportedMediaType,
+    /// A limit is reached.
+    RateLimited(RateLimited),
+    /// A fault of ours. The log has more under the request id.
+    Internal,
+    /// The store can't answer or can't promise to keep; nothing was run.
+    StorageUnavailable,
+    /// Live requests need an upstream, and none is set.
+    LiveModeUnavailable,
+}
+
+/// Which limit refused, and when to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimited {
+    /// The limit that refused.
+    pub allowance: Allowance,
+    /// After this wait a request is admitted, if no other takes the place.
+    pub retry_after: Duration,
+}
+
+impl Refusal {
+    /// A member with an impossible value.
+    pub fn invalid(
+        param: impl Into<Cow<'static, str>>,
+        must: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::ParameterInvalid {
+            param: param.into(),
+            must: must.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

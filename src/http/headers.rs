@@ -1,0 +1,152 @@
+//! Headers that every answer carries: the request id, the limits, and for allowed origins CORS.
+
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY,
+};
+
+use crate::config::Origin;
+use crate::domain::limit::{Allowance, Limits};
+use crate::domain::time::{Timestamp, seconds_up};
+use crate::limiter::Standing;
+use crate::policy;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const SCOPE: HeaderName = HeaderName::from_static("x-ratelimit-scope");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Every header of the contract that a browser would hide from a page.
+const EXPOSED: &str = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Scope, \
+                       RateLimit-Policy, RateLimit, Retry-After, Idempotency-Key, Idempotent-Replayed, WWW-Authenticate, Allow";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey";
+pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
+
+/// The numbers an answer tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    /// Of a key; `refused` is the limit that turned the request away, if one did.
+    Key {
+        standing: Standing,
+        refused: Option<Allowance>,
+    },
+    /// Of an address.
+    Address(Allowance),
+}
+
+/// Writes the limit headers. The policy of the default limits is made once.
+#[derive(Debug)]
+pub(super) struct LimitHeaders {
+    defaults: Limits,
+    default_policy: HeaderValue,
+}
+
+impl LimitHeaders {
+    pub(super) fn new(defaults: Limits) -> Self {
+        Self {
+            defaults,
+            default_policy: key_policy(defaults),
+        }
+    }
+
+    pub(super) fn write(&self, told: &Told, now: Timestamp, headers: &mut HeaderMap) {
+        let (spoken, policy, rates) = match told {
+            Told::Key { standing, refused } => {
+                let limits = Limits {
+                    per_minute: standing.minute.limit,
+                    per_day: standing.day.limit,
+                    concurrent: standing.concurrent,
+                };
+                let policy = if limits == self.defaults {
+                    self.default_policy.clone()
+                } else {
+                    key_policy(limits)
+                };
+                let rates = format!(
+                    "{}, {}",
+                    rate(&standing.minute, now),
+                    rate(&standing.day, now)
+                );
+                (refused.unwrap_or_else(|| standing.nearest()), policy, rates)
+            }
+            Told::Address(allowance) => {
+                let policy = format!(
+                    "\"address\";q={};w={}",
+                    allowance.limit,
+                    policy::MINUTE.as_secs()
+                );
+                (*allowance, value(policy), rate(allowance, now))
+            }
+        };
+        headers.insert(LIMIT, spoken.limit.into());
+        headers.insert(REMAINING, spoken.remaining.into());
+        headers.insert(RESET, spoken.resets_at.unix_seconds_up().into());
+        headers.insert(SCOPE, HeaderValue::from_static(spoken.scope.as_str()));
+        headers.insert(POLICY, policy);
+        headers.insert(RATE_LIMIT, value(rates));
+    }
+}
+
+/// The policy of a key, in the form of the IETF draft "RateLimit header fields for HTTP".
+fn key_policy(limits: Limits) -> HeaderValue {
+    value(format!(
+        "\"minute\";q={};w=60, \"day\";q={};w=86400, \"concurrency\";q={};qu=\"concurrent-requests\"",
+        limits.per_minute, limits.per_day, limits.concurrent
+    ))
+}
+
+fn rate(allowance: &Allowance, now: Timestamp) -> String {
+    let wait = seconds_up(allowance.resets_at.since(now));
+    format!(
+        "\"{}\";r={};t={wait}",
+        allowance.scope.as_str(),
+        allowance.remaining
+    )
+}
+
+fn value(text: String) -> HeaderValue {
+    // Digits, quotes and names of ours are valid; an empty value is the worst that could come.
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The origin of the page that asks, if it is an allowed one.
+pub(super) fn allowed_origin(headers: &HeaderMap, allowed: &[Origin]) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN)?;
+    allowed
+        .iter()
+        .any(|allowed| allowed.as_str().as_bytes() == origin.as_bytes())
+        .then(|| origin.clone())
+}
+
+/// Lets the page of an allowed origin read the answer.
+pub(super) fn write_cors(origin: HeaderValue, headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(EXPOSED),
+    );
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}
+
+/// Answers a preflight.
+pub(super) fn write_preflight(headers: &mut HeaderMap) {
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(ALLOWED_METHODS),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(ALLOWED_HEADERS),
+    );
+    headers.insert(
+        ACCESS_CONTROL_MAX_AGE,
+        policy::PREFLIGHT_AGE.as_secs().into(),
+    );
+    headers.insert(ALLOW, HeaderValue::from_static(ALLOWED_METHODS));
+}

@@ -1,0 +1,251 @@
+//! The one table from refusals to HTTP (contract, section 1). The message speaks to the caller and says what to do
+//! next; what only the operator may know is logged where it happens, under the same request id.
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::domain::limit::Scope;
+use crate::domain::refusal::{RateLimited, Refusal};
+use crate::domain::time::seconds_up;
+use crate::policy;
+
+/// The error object of an answer.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'static str,
+    message: Cow<'static, str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decline_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: Problem<'a>,
+}
+
+/// Status, type, code and message of a refusal.
+pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, Cow<'static, str>) {
+    const REQUEST: &str = "invalid_request_error";
+    const AUTHENTICATION: &str = "authentication_error";
+    const IDEMPOTENCY: &str = "idempotency_error";
+    const API: &str = "api_error";
+    match refusal {
+        Refusal::InvalidJson { why } => (
+            400,
+            REQUEST,
+            "invalid_json",
+            format!("{why} Send one JSON object in UTF-8.").into(),
+        ),
+        Refusal::ParameterMissing { param, must } => (
+            400,
+            REQUEST,
+            "parameter_missing",
+            format!("{param} is missing: it {must}").into(),
+        ),
+        Refusal::ParameterInvalid { param, must } => (
+            400,
+            REQUEST,
+            "parameter_invalid",
+            format!("{param} {must}").into(),
+        ),
+        Refusal::IdempotencyKeyInvalid { why } => {
+            let message = format!(
+                "The Idempotency-Key header can't be used. {why} Send one of 1 to 255 visible ASCII characters, as order_12345."
+            );
+            (400, REQUEST, "idempotency_key_invalid", message.into())
+        }
+        Refusal::AuthorizationTwice => {
+            let message = "The request has two Authorization headers. Send one, as Authorization: Bearer sk_test_...";
+            (400, REQUEST, "authorization_invalid", message.into())
+        }
+        Refusal::KeyUnknown => {
+            let message = "No valid API key. Send it as Authorization: Bearer sk_test_... or sk_live_..., and check it in the Dashboard or with `atlas keys list`.";
+            (401, AUTHENTICATION, "invalid_api_key", message.into())
+        }
+        Refusal::KeyRevoked => (
+            401,
+            AUTHENTICATION,
+            "api_key_revoked",
+            "This API key was revoked. Use another, or make one with `atlas keys create`.".into(),
+        ),
+        Refusal::KeyExpired => {
+            let message = "This API key or secret has expired. Use the one it was rolled to, or make one with `atlas keys create`.";
+            (401, AUTHENTICATION, "api_key_expired", message.into())
+        }
+        Refusal::PaymentFailed { decline_code } => {
+            let message = format!(
+                "The payment was declined ({decline_code}). Ask the buyer for another way to pay."
+            );
+            (402, "card_error", "payment_failed", message.into())
+        }
+        Refusal::TestModeOnly => (
+            403,
+            REQUEST,
+            "test_mode_only",
+            "Only test mode has this. Use a key that begins with sk_test_.".into(),
+        ),
+        Refusal::OriginNotAllowed => {
+            let message = "Pages of this origin may not call the API: a secret key belongs on a server. Call it from there, or start atlas with --allow-origin.";
+            (403, REQUEST, "origin_not_allowed", message.into())
+        }
+        Refusal::SessionNotFound => {
+            let message = "There is no such session for this API key. Check the id, and that it was made with the same account and mode.";
+            (404, REQUEST, "session_not_found", message.into())
+        }
+        Refusal::RouteNotFound => (
+            404,
+            REQUEST,
+            "route_not_found",
+            "Nothing is served at this path. Check it; the API's paths begin with /functions/v1/."
+                .into(),
+        ),
+        Refusal::MethodNotAllowed { allow } => (
+            405,
+            REQUEST,
+            "method_not_allowed",
+            format!("This path does not take this method. Use one of: {allow}.").into(),
+        ),
+        Refusal::TooSlow { limit } => {
+            let message = format!(
+                "The body did not arrive within {} s. Send the request again.",
+                seconds_up(*limit)
+            );
+            (408, REQUEST, "request_timeout", message.into())
+        }
+        Refusal::IdempotencyKeyInUse => {
+            let message = "The first request with this Idempotency-Key still runs. Send this one again in a second to get its answer.";
+            (409, IDEMPOTENCY, "idempotency_key_in_use", message.into())
+        }
+        Refusal::IdempotencyKeyReused => {
+            let message = "This Idempotency-Key was used for another request: method, path, query or body differ. Use a new key for a new request.";
+            (409, IDEMPOTENCY, "idempotency_key_reused", message.into())
+        }
+        Refusal::TooLarge { limit } => (
+            413,
+            REQUEST,
+            "request_too_large",
+            format!("The body is larger than {limit} bytes. Send a smaller one.").into(),
+        ),
+        Refusal::UnsupportedMediaType => {
+            let message = "The body must be plain JSON. Send Content-Type: application/json and no Content-Encoding.";
+            (415, REQUEST, "unsupported_media_type", message.into())
+        }
+        Refusal::RateLimited(limited) => (
+            429,
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            limited_message(limited).into(),
+        ),
+        Refusal::Internal => {
+            let message = "Something went wrong here. Send the request again; with an Idempotency-Key that is safe. If it stays, tell us the request_id.";
+            (500, API, "internal_error", message.into())
+        }
+        Refusal::StorageUnavailable => {
+            let message = "The request can't be kept right now, so it was not run. Send it again later, with the same Idempotency-Key.";
+            (503, API, "storage_unavailable", message.into())
+        }
+        Refusal::LiveModeUnavailable => {
+            let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or set up live mode.";
+            (503, API, "live_mode_unavailable", message.into())
+        }
+    }
+}
+
+fn limited_message(limited: &RateLimited) -> String {
+    let (limit, wait) = (limited.allowance.limit, retry_after(limited));
+    let rule = match limited.allowance.scope {
+        Scope::Minute => format!("this API key may make {limit} requests a minute"),
+        Scope::Day => format!("this API key may make {limit} requests a day (UTC)"),
+        Scope::Concurrency => format!("this API key may have {limit} requests running at once"),
+        Scope::Address => {
+            format!("an address without a valid API key may make {limit} requests a minute")
+        }
+    };
+    format!("Too many requests: {rule}. Wait {wait} s, then send it again, and slow down.")
+}
+
+/// Whole seconds, rounded up, at least one.
+fn retry_after(limited: &RateLimited) -> u64 {
+    seconds_up(limited.retry_after).max(1)
+}
+
+/// The answer that a refusal becomes.
+pub(super) fn respond(refusal: &Refusal, request_id: &str) -> HttpResponse {
+    let (status, kind, code, message) = describe(refusal);
+    let mut problem = Problem {
+        kind,
+        code,
+        message,
+        request_id,
+        param: None,
+        decline_code: None,
+        limit: None,
+        retry_after: None,
+    };
+    let mut response = HttpResponse::new(
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match refusal {
+        Refusal::ParameterMissing { param, .. } => problem.param = Some(param),
+        Refusal::ParameterInvalid { param, .. } => problem.param = Some(param),
+        Refusal::PaymentFailed { decline_code } => problem.decline_code = Some(decline_code),
+        Refusal::KeyUnknown | Refusal::KeyRevoked | Refusal::KeyExpired => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Refusal::MethodNotAllowed { allow } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        Refusal::IdempotencyKeyInUse => {
+            headers.insert(RETRY_AFTER, policy::RETRY_SOON.as_secs().into());
+        }
+        Refusal::RateLimited(limited) => {
+            let wait = retry_after(limited);
+            headers.insert(RETRY_AFTER, wait.into());
+            problem.limit = Some(limited.allowance.scope.as_str());
+            problem.retry_after = Some(wait);
+        }
+        Refusal::InvalidJson { .. }
+        | Refusal::IdempotencyKeyInvalid { .. }
+        | Refusal::AuthorizationTwice
+        | Refusal::TestModeOnly
+        | Refusal::OriginNotAllowed
+        | Refusal::SessionNotFound
+        | Refusal::RouteNotFound
+        | Refusal::IdempotencyKeyReused
+        | Refusal::TooLarge { .. }
+        | Refusal::TooSlow { .. }
+        | Refusal::UnsupportedMediaType
+        | Refusal::Internal
+        | Refusal::StorageUnavailable
+        | Refusal::LiveModeUnavailable => (),
+    }
+    // Strings and numbers always serialise; an empty body would still carry the right status.
+    let body = serde_json::to_vec(&ErrorBody { error: problem }).unwrap_or_default();
+    response.set_body(actix_web::body::BoxBody::new(body))
+}
+
+/// Handlers say `Err(refusal)`; the gate, which knows the request id, writes the answer.
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(describe(self).0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        respond(self, "")
+    }
+}

@@ -1,0 +1,86 @@
+//! A name for every request, the client's own where it sent a usable one.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::domain::time::Timestamp;
+use crate::{entropy, policy};
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes ids that no other request of this process has, and hardly any of another.
+#[derive(Debug)]
+pub(super) struct RequestIds(AtomicU32);
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(
+            entropy::bytes().map_or(0, u32::from_ne_bytes),
+        ))
+    }
+
+    /// The client's id, or a new one: `req_`, the milliseconds in base 36, `_` and 8 hexadecimal digits.
+    pub(super) fn of(&self, headers: &HeaderMap, now: Timestamp) -> HeaderValue {
+        match headers.get(X_REQUEST_ID) {
+            Some(given) if is_usable(given.as_bytes()) => given.clone(),
+            _ => self.make(now),
+        }
+    }
+
+    fn make(&self, now: Timestamp) -> HeaderValue {
+        // An odd step walks through all 2^32 numbers before one comes again.
+        let number = self.0.fetch_add(0x9E37_79B1, Ordering::Relaxed);
+        let text = format!("req_{}_{number:08x}", base36(now.millis()));
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("req_"))
+    }
+}
+
+fn is_usable(given: &[u8]) -> bool {
+    (1..=policy::REQUEST_ID_MAX).contains(&given.len()) && given.iter().all(u8::is_ascii_graphic)
+}
+
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::with_capacity(13);
+    loop {
+        digits.push(char::from_digit((number % 36) as u32, 36).unwrap_or('0'));
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(value: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            X_REQUEST_ID,
+            HeaderValue::from_bytes(value).expect("a header value"),
+        );
+        headers
+    }
+
+    #[test]
+    fn a_usable_id_is_echoed_and_another_replaced() {
+        let (ids, now) = (RequestIds::new(), Timestamp::from_millis(36));
+        assert_eq!(ids.of(&given(b"order-7/a"), now), "order-7/a");
+        for bad in [&b""[..], b"a b", b"\xff", "x".repeat(129).as_bytes()] {
+            let made = ids.of(&given(bad), now);
+            assert!(
+                made.to_str().expect("ASCII").starts_with("req_10_"),
+                "{made:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn made_ids_differ() {
+        let (ids, now) = (RequestIds::new(), Timestamp::from_millis(1));
+        let made: std::collections::HashSet<_> = (0..10_000).map(|_| ids.make(now)).collect();
+        assert_eq!(made.len(), 10_000);
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads who a request comes from: the secret it shows and the address it is sent from. Every header may lie.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+
+use crate::app::Presented;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What stands in `Authorization`.
+pub(super) enum Credentials<'a> {
+    /// Nothing that could be a key.
+    Nothing,
+    /// More than one header.
+    Twice,
+    /// A secret, good or not.
+    Secret(Cow<'a, [u8]>),
+}
+
+impl<'a> Credentials<'a> {
+    /// Reads `Bearer <secret>`, or HTTP Basic with the secret as user name and an empty password. Schemes are in any
+    /// case (RFC 9110, 11.1), followed by one or more spaces.
+    pub(super) fn read(headers: &'a HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION);
+        let (first, second) = (values.next(), values.next());
+        if second.is_some() {
+            return Self::Twice;
+        }
+        first
+            .and_then(|value| secret_of(value.as_bytes()))
+            .map_or(Self::Nothing, Self::Secret)
+    }
+
+    pub(super) fn presented(&self) -> Presented<'_> {
+        match self {
+            Self::Nothing => Presented::Nothing,
+            Self::Twice => Presented::Twice,
+            Self::Secret(secret) => Presented::Secret(secret),
+        }
+    }
+}
+
+fn secret_of(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let space = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = value.split_at(space);
+    let token = rest.trim_ascii();
+    if token.is_empty() || token.iter().any(u8::is_ascii_whitespace) {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        Some(Cow::Borrowed(token))
+    } else if scheme.eq_ignore_ascii_case(b"basic") {
+        let mut pair = STANDARD.decode(token).ok()?;
+        (pair.pop() == Some(b':') && !pair.is_empty()).then_some(Cow::Owned(pair))
+    } else {
+        None
+    }
+}
+
+/// The address that limits of strangers go by: the peer's, or what a trusted proxy says of it. The list is read from
+/// the right, where the proxies nearest to us wrote; the first address that is not one of them is the client.
+pub(super) fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| {
+        trusted
+            .iter()
+            .any(|range| range.contains(&address.to_canonical()))
+    };
+    let mut address = peer
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .to_canonical();
+    if trusted.is_empty() || !is_trusted(address) {
+        return address;
+    }
+    let lines: Vec<_> = headers
+        .get_all(X_FORWARDED_FOR)
+        .filter_map(|line| line.to_str().ok())
+        .collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let Some(hop) = forwarded_address(hop.trim()) else {
+            break;
+        };
+        address = hop;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    address
+}
+
+/// An address, with or without a port, IPv6 with or without brackets.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .map(|(address, _)| address);
+    bare.unwrap_or(text)
+        .parse()
+        .or_else(|_| {
+            text.parse::<std::net::SocketAddr>()
+                .map(|address| address.ip())
+        })
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    fn secret(value: &str) -> Option<String> {
+        secret_of(value.as_bytes())
+            .map(|bytes| String::from_utf8(bytes.into_owned()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn bearer_is_read_in_any_case_with_any_number_of_spaces() {
+        for value in [
+            "Bearer sk_test_a",
+            "bearer sk_test_a",
+            "BEARER   sk_test_a",
+            "Bearer sk_test_a  ",
+        ] {
+            assert_eq!(secret(value).as_deref(), Some("sk_test_a"), "{value:?}");
+        }
+        assert_eq!(secret("Bearer SK_TEST_A").as_deref(), Some("SK_TEST_A"));
+    }
+
+    #[test]
+    fn basic_takes_the_secret_as_user_with_an_empty_password() {
+        let basic = |pair: &str| secret(&format!("Basic {}", STANDARD.encode(pair)));
+        assert_eq!(basic("sk_test_a:").as_deref(), Some("sk_test_a"));
+        assert_eq!(basic("sk_test_a:password"), None);
+        assert_eq!(basic("sk_test_a"), None);
+        assert_eq!(basic(":"), None);
+        assert_eq!(secret("Basic !!!"), None);
+    }
+
+    #[test]
+    fn what_is_no_key_is_nothing() {
+        for value in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Foo sk_test_a",
+            "sk_test_a",
+            "",
+            " ",
+            "Bearer\tsk_test_a",
+        ] {
+            assert_eq!(secret(value), None, "{value:?}");
+        }
+    }
+
+    fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(
+                X_FORWARDED_FOR,
+                HeaderValue::from_str(line).expect("a header value"),
+            );
+        }
+        let trusted: Vec<IpNet> = trusted
+            .iter()
+            .map(|range| range.parse().expect("a range"))
+            .collect();
+        address(Some(peer.parse().expect("an address")), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_count_only_from_trusted_proxies_and_from_the_right() {
+        assert_eq!(seen("10.0.0.1", &["1.2.3.4"], &[]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["1.2.3.4"], &["10.0.0.0/8"]), "1.2.3.4");
+        assert_eq!(
+            seen("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"], &["10.0.0.0/8"]),
+            "1.2.3.4"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["6.6.6.6", "1.2.3.4"], &["10.0.0.0/8"]),
+            "1.2.3.4"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["1.2.3.4, nonsense"], &["10.0.0.0/8"]),
+            "10.0.0.1"
+        );
+        assert_eq!(
+            seen("::ffff:10.0.0.1", &["[2001:db8::7]:443"], &["10.0.0.0/8"]),
+            "2001:db8::7"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["1.2.3.4:5678"], &["10.0.0.0/8"]),
+            "1.2.3.4"
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! Atlas: a payments API in one binary.
+//!
+//! *Decisions* are small pure functions over (what was, request, now). The *store* keeps what they decide, atomically.
+//! *HTTP* only translates. A request goes from top to bottom:
+//!
+//! ```text
+//! request
+//!   1 request id      every response, the 404s too                                 http/request_id
+//!   2 who             Authorization -> SecretHash -> ApiKey             else 401   http/who, app
+//!   3 may they now    slot -> minute -> day                             else 429   limiter
+//!   4 body, bounded   read once (never for a stranger), to a Fingerprint           http/body, domain/json
+//!   5 seen before     Run(claim) | Replay | Mismatch | StillRunning                app/once, domain/idempotency
+//!   6 work            only for Run; detached, so that a hang-up can't cut it       app, domain/payment
+//!   7 remember        effect and reply in one atomic write, synced, before the answer   store
+//!   8 headers         allowance, replay mark; on refusals as well                  http/headers
+//! response
+//! ```
+//!
+//! `http::gate` is 1, 2, 3 and 8, for whatever is asked; `http::payments` and `app` are 4 to 7.
+//!
+//! The layers; each knows those below it only, and `tests/tidy.rs` checks that:
+//!
+//! | layer | knows | does |
+//! | --- | --- | --- |
+//! | `main`, `cli` | the terminal | one file a command |
+//! | `serve` | actix | starts and stops the parts in the right order |
+//! | `http` | actix | requests to verbs, answers to responses |
+//! | `app` | tokio's tasks | the service's verbs, where the layers below meet |
+//! | `limiter` | governor | who may now; memory only |
+//! | `store` | sled, bincode, the disk | what must outlive the process |
+//! | `clock`, `entropy`, `config`, `logging` | the system's time, its randomness, the environment, the log | |
+//! | `domain` | nothing | the rules, and the types they speak in |
+//! | `policy` | nothing | every number, with its unit and its reason |
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod entropy;
+pub mod http;
+pub mod limiter;
+pub mod logging;
+pub mod policy;
+pub mod serve;
+pub mod store;

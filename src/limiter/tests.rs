@@ -1,0 +1,218 @@
+use std::net::IpAddr;
+
+use super::*;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
+}
+
+fn key(per_minute: u32, per_day: u32, concurrent: u32) -> Arc<KeyLimiter> {
+    Arc::new(KeyLimiter::new(
+        Limits {
+            per_minute,
+            per_day,
+            concurrent,
+        },
+        at(0).day(),
+        0,
+    ))
+}
+
+/// Admits with leases granted at once; the permit is given back at once.
+fn ask(limiter: &Arc<KeyLimiter>, now: Timestamp) -> Result<(), RateLimited> {
+    loop {
+        match limiter.admit(now) {
+            Admission::Admitted(_permit, lease) => {
+                lease
+                    .into_iter()
+                    .for_each(|lease| limiter.leased(lease, true, now));
+                return Ok(());
+            }
+            Admission::Refused(refused) => return Err(refused),
+            Admission::NeedsLease(lease) => limiter.leased(lease, true, now),
+        }
+    }
+}
+
+#[test]
+fn the_minute_admits_its_limit_and_counts_down_to_zero() {
+    let limiter = key(5, 100, 50);
+    let left: Vec<u32> = (0..5)
+        .map(|_| {
+            ask(&limiter, at(0)).expect("admitted");
+            limiter.standing(at(0)).minute.remaining
+        })
+        .collect();
+    assert_eq!(left, [4, 3, 2, 1, 0]);
+    let refused = ask(&limiter, at(0)).expect_err("a sixth");
+    assert_eq!(refused.allowance.scope, Scope::Minute);
+    assert_eq!(refused.allowance.remaining, 0);
+    assert_eq!(refused.allowance.resets_at, at(60));
+    assert_eq!(refused.retry_after.as_secs(), 60);
+}
+
+#[test]
+fn the_bucket_keeps_two_windows_from_arriving_back_to_back() {
+    let limiter = key(60, 10_000, 50);
+    ask(&limiter, at(0)).expect("starts the window");
+    (0..59).for_each(|_| ask(&limiter, at(59)).expect("the rest of the window"));
+    let admitted = (0..60).filter(|_| ask(&limiter, at(60)).is_ok()).count();
+    assert_eq!(
+        admitted, 2,
+        "two are refilled by then, not the 60 of a new window"
+    );
+    let refused = ask(&limiter, at(60)).expect_err("bucket empty");
+    assert_eq!(refused.retry_after.as_secs(), 1);
+    ask(&limiter, at(61)).expect("after the wait it said");
+}
+
+#[test]
+fn a_refused_request_spends_nothing() {
+    let limiter = key(2, 100, 50);
+    (0..2).for_each(|_| ask(&limiter, at(0)).expect("admitted"));
+    (0..500).for_each(|_| drop(ask(&limiter, at(1)).expect_err("refused")));
+    assert_eq!(limiter.day_count().1, 2);
+    ask(&limiter, at(60)).expect("a new minute");
+}
+
+#[test]
+fn the_day_ends_at_midnight_utc() {
+    let limiter = key(100, 3, 50);
+    (0..3).for_each(|_| ask(&limiter, at(0)).expect("admitted"));
+    let refused = ask(&limiter, at(1)).expect_err("spent");
+    assert_eq!(refused.allowance.scope, Scope::Day);
+    assert_eq!(refused.allowance.resets_at, at(0).day().end());
+    let midnight = at(0).day().end();
+    ask(&limiter, midnight).expect("a new day");
+    assert_eq!(limiter.standing(midnight).day.remaining, 2);
+}
+
+#[test]
+fn slots_come_back_by_drop() {
+    let limiter = key(100, 100, 2);
+    drop(ask(&limiter, at(0)));
+    let hold = |limiter: &Arc<KeyLimiter>| match limiter.admit(at(0)) {
+        Admission::Admitted(permit, _) => permit,
+        other => unreachable!("{other:?}"),
+    };
+    let first = hold(&limiter);
+    let _second = hold(&limiter);
+    let refused = ask(&limiter, at(0)).expect_err("no slot");
+    assert_eq!(
+        (refused.allowance.scope, refused.allowance.limit),
+        (Scope::Concurrency, 2)
+    );
+    drop(first);
+    ask(&limiter, at(0)).expect("a slot is free");
+}
+
+#[test]
+fn without_a_lease_nothing_is_admitted() {
+    let limiter = key(100, 100, 50);
+    assert!(matches!(limiter.admit(at(0)), Admission::NeedsLease(_)));
+    let Admission::NeedsLease(lease) = limiter.admit(at(0)) else {
+        unreachable!()
+    };
+    limiter.leased(lease, false, at(0));
+    assert!(matches!(limiter.admit(at(0)), Admission::NeedsLease(_)));
+}
+
+#[test]
+fn after_a_start_the_day_goes_on_from_what_is_on_disk() {
+    let limiter = Arc::new(KeyLimiter::new(
+        Limits {
+            per_minute: 100,
+            per_day: 10,
+            concurrent: 50,
+        },
+        at(0).day(),
+        8,
+    ));
+    (0..2).for_each(|_| ask(&limiter, at(0)).expect("admitted"));
+    assert_eq!(
+        ask(&limiter, at(0)).expect_err("spent").allowance.scope,
+        Scope::Day
+    );
+}
+
+#[test]
+fn other_limits_keep_what_was_used() {
+    let limiter = key(10, 100, 50);
+    (0..4).for_each(|_| ask(&limiter, at(0)).expect("admitted"));
+    limiter.set_limits(
+        Limits {
+            per_minute: 6,
+            per_day: 5,
+            concurrent: 50,
+        },
+        at(0),
+    );
+    let standing = limiter.standing(at(0));
+    assert_eq!((standing.minute.remaining, standing.day.remaining), (2, 1));
+    limiter.set_limits(
+        Limits {
+            per_minute: 2,
+            per_day: 5,
+            concurrent: 50,
+        },
+        at(0),
+    );
+    assert_eq!(limiter.standing(at(0)).minute.remaining, 0);
+}
+
+#[test]
+fn an_address_has_its_own_minute_and_ipv6_goes_by_64() {
+    let addresses = Addresses::new(2);
+    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+    assert_eq!(
+        addresses
+            .spend(ip("10.0.0.1"), at(0))
+            .expect("first")
+            .remaining,
+        1
+    );
+    addresses
+        .spend(ip("::ffff:10.0.0.1"), at(0))
+        .expect("second, the same in IPv6 clothes");
+    assert_eq!(
+        addresses
+            .spend(ip("10.0.0.1"), at(0))
+            .expect_err("third")
+            .allowance
+            .scope,
+        Scope::Address
+    );
+    assert_eq!(
+        addresses
+            .spend(ip("10.0.0.2"), at(0))
+            .expect("another")
+            .remaining,
+        1
+    );
+    addresses
+        .spend(ip("2001:db8::1"), at(0))
+        .expect("first of the /64");
+    addresses
+        .spend(ip("2001:db8::ffff:2"), at(0))
+        .expect("second of the /64");
+    addresses
+        .spend(ip("2001:db8::3"), at(0))
+        .expect_err("third of the /64");
+    assert_eq!(addresses.standing(ip("10.9.9.9"), at(0)).remaining, 2);
+}
+
+#[test]
+fn addresses_are_forgotten_and_bounded() {
+    let addresses = Addresses::new(5);
+    for n in 0..(policy::ADDRESSES as u32 + 10) {
+        let spent = addresses.spend(IpAddr::from(n.to_be_bytes()), at(0));
+        assert_eq!(
+            spent.is_ok(),
+            n < policy::ADDRESSES as u32 + 5,
+            "{n}: those beyond the bound share one bucket of five"
+        );
+    }
+    assert_eq!(addresses.len(), policy::ADDRESSES);
+    addresses.clean(at(600));
+    assert_eq!(addresses.len(), 0);
+}

@@ -1,0 +1,133 @@
+//! Every number we chose, with its unit and its reason. Numbers that an operator may change are defaults here and
+//! settings in `config`; the rest is fixed, because clients or the files on disk rely on it.
+
+use std::time::Duration;
+
+// ---- Limits (contract, section 4) ----
+
+/// Requests a key may make in a minute (published by the API).
+pub const PER_MINUTE: u32 = 1_000;
+/// Requests a key may make in a UTC day (published by the API).
+pub const PER_DAY: u32 = 100_000;
+/// Requests of a key that may run at once (published by the API).
+pub const CONCURRENT: u32 = 50;
+/// Requests a minute of an address that shows no good key: enough for a person who mistypes, too few to guess keys.
+pub const PER_ADDRESS: u32 = 60;
+/// The largest limit that can be set. governor and our headers count in `u32`; this leaves room for sums.
+pub const LIMIT_MAX: u32 = 1_000_000_000;
+/// Length of the minute window.
+pub const MINUTE: Duration = Duration::from_secs(60);
+/// `Retry-After` where nobody can know when a place gets free: a slot, a first request that still runs.
+pub const RETRY_SOON: Duration = Duration::from_secs(1);
+/// Addresses remembered at once (about 200 bytes each, so 13 MB); more share one bucket until some are forgotten.
+pub const ADDRESSES: usize = 65_536;
+/// How often addresses whose allowance is whole again are forgotten.
+pub const ADDRESS_CLEANUP: Duration = Duration::from_secs(60);
+
+/// Smallest step by which a key's durable day count is raised: what a crash may cost a client that calls rarely.
+pub const LEASE_MIN: u32 = 8;
+/// Largest such step, for a client that calls often: one write for 256 requests, 0.26 % of the default day.
+pub const LEASE_MAX: u32 = 256;
+/// A lease used up faster than this is followed by one of double size, a slower one by one of half the size.
+pub const LEASE_PACE: Duration = Duration::from_secs(1);
+
+// ---- Idempotency (contract, section 3) ----
+
+/// How long a record answers retries, from its first request (published by the API).
+pub const IDEMPOTENCY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest `Idempotency-Key`, in characters (Stripe's bound).
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+// ---- HTTP (contract, section 1) ----
+
+/// Largest request body, and so the largest stored answer (see `store`): 64 KiB.
+pub const BODY_MAX: usize = 64 * 1024;
+/// Smallest value that the body limit can be set to: a session with all its fields fits.
+pub const BODY_MAX_FLOOR: usize = 1024;
+/// A body must have arrived within this time.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request head must have arrived within this time; then 408 and the connection is closed.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is kept this long; longer than the 60 s of the usual proxies, so that they close first.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Longest `X-Request-Id` of a client that is echoed.
+pub const REQUEST_ID_MAX: usize = 128;
+/// How long a browser may remember a preflight.
+pub const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+/// How long running requests get to finish when the server is told to stop.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// JSON nested deeper than this is refused; nothing in the API nests deeper than three.
+pub const JSON_DEPTH: usize = 64;
+
+// ---- Keys (contract, section 2) ----
+
+/// Random characters of a secret: 30 of base62 are 178 bits.
+pub const SECRET_RANDOM: usize = 30;
+/// Characters of the checksum: 62^6 is above 2^32.
+pub const SECRET_CHECKSUM: usize = 6;
+/// Length of the part after the prefix of an imported secret.
+pub const IMPORT_LENGTH: std::ops::RangeInclusive<usize> = 16..=247;
+/// Length of the part after `sk_test_` that the mock accepts; the documented sample is `sk_test_xxx`.
+pub const MOCK_LENGTH: std::ops::RangeInclusive<usize> = 1..=247;
+/// The old secret works this long after rolling, unless said otherwise.
+pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest grace that may be asked for; whoever wants longer wants two keys.
+pub const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Old secrets remembered per key, to tell "expired" from "unknown".
+pub const RETIRED_SECRETS: usize = 8;
+/// Longest name of a key, in characters.
+pub const NAME_MAX: usize = 100;
+/// Longest name of an account, in characters.
+pub const ACCOUNT_MAX: usize = 64;
+/// Last-used times and swept rows are written at this pace at most.
+pub const LAST_USED_PACE: Duration = Duration::from_secs(60);
+
+// ---- Sessions (contract, section 5) ----
+
+/// Largest amount, in minor units: the service keeps it in a 32 bit column.
+pub const AMOUNT_MAX: u32 = 2_147_483_647;
+/// Most members of `metadata`.
+pub const METADATA_MAX: usize = 50;
+/// Longest name of a metadata member, in characters.
+pub const METADATA_NAME_MAX: usize = 40;
+/// Longest metadata value, in characters.
+pub const METADATA_VALUE_MAX: usize = 500;
+/// Longest reference or identifier given by the client, in characters.
+pub const REFERENCE_MAX: usize = 255;
+/// Longest free text (description, a line of an address), in characters.
+pub const TEXT_MAX: usize = 500;
+/// Longest statement descriptor, in characters (what card networks print).
+pub const DESCRIPTOR_MAX: usize = 22;
+/// Longest e-mail address, in characters (RFC 5321, 4.5.3.1.3 less the brackets).
+pub const EMAIL_MAX: usize = 254;
+/// Longest URL, in characters: what every browser takes.
+pub const URL_MAX: usize = 2_048;
+/// A session expires this long after it was made, unless said otherwise (published by the API).
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Latest expiry that may be asked for.
+pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+// ---- Store (reasons in `store`) ----
+
+/// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.
+pub const QUEUE: usize = 4_096;
+/// Commits that share one sync at most.
+pub const GROUP_COMMITS: usize = 256;
+/// Bytes of one group at most: two groups and one more commit stay under sled's blob threshold (segment / 4).
+pub const GROUP_BYTES: usize = 512 * 1024;
+/// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
+pub const SEGMENT: usize = 8 * 1024 * 1024;
+/// Page cache, in bytes. sled takes about twice as much memory.
+pub const CACHE: u64 = 64 * 1024 * 1024;
+/// Free space under which new work is refused (503) instead of risking a half-written segment: eight segments.
+pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
+/// How long to wait for another process to let go of the store, as at a restart.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Rows that the sweeper looks at in one step (about a millisecond).
+pub const SWEEP_STEP: usize = 500;
+/// Rest between two steps of the sweeper while it finds little to remove: a million rows are seen in 7 minutes.
+pub const SWEEP_REST: Duration = Duration::from_millis(200);
+/// A step that removed at least this share of its rows is followed by the next at once.
+pub const SWEEP_BUSY: usize = SWEEP_STEP / 10;
+/// Day counts are kept this many days, for the operator to look back on.
+pub const DAYS_KEPT: u32 = 35;

@@ -1,0 +1,106 @@
+//! A running server: the store, the sockets and the upkeep, started and stopped in the right order.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+
+use crate::app::{App, Upkeep};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http;
+
+/// The admin socket's name in the data directory.
+const SOCKET: &str = "atlas.sock";
+/// Bytes that the path of a Unix socket may have, its end included (Linux, `unix(7)`).
+const SOCKET_PATH_MAX: usize = 108;
+
+/// A server that answers.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The service behind it.
+    pub app: Arc<App>,
+    api: ServerHandle,
+    admin: ServerHandle,
+    upkeep: Upkeep,
+    socket: PathBuf,
+}
+
+/// Opens the data directory and serves it. The server answers when this returns.
+///
+/// # Errors
+/// One line that says what is wrong and what to do.
+pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
+    let listen = settings.listen;
+    let listener = TcpListener::bind(listen).map_err(|e| {
+        let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
+            "; choose another with --listen (port 0 takes a free one)"
+        } else {
+            ""
+        };
+        format!("can't listen on {listen}: {e}{advice}")
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| format!("can't listen on {listen}: {e}"))?;
+    let app = App::open(settings, clock)?;
+    let socket = app.settings.data_dir.join(SOCKET);
+    let admin = serve_admin(&app, &socket)
+        .map_err(|e| format!("can't listen on {}: {e}", socket.display()))?;
+    let api = http::serve(&app, listener).map_err(|e| format!("can't listen on {listen}: {e}"))?;
+    let upkeep = app.start_upkeep()?;
+    let running = Running {
+        address,
+        app,
+        api: api.handle(),
+        admin: admin.handle(),
+        upkeep,
+        socket,
+    };
+    actix_web::rt::spawn(api);
+    actix_web::rt::spawn(admin);
+    Ok(running)
+}
+
+impl Running {
+    /// Lets running requests finish, then writes everything down and lets go of the data directory.
+    ///
+    /// # Errors
+    /// One line for the operator when the last writes did not reach the disk.
+    pub async fn stop(self) -> Result<(), String> {
+        drop(std::fs::remove_file(&self.socket));
+        self.admin.stop(true).await;
+        self.api.stop(true).await;
+        drop(self.upkeep);
+        self.app.close()
+    }
+}
+
+fn serve_admin(app: &Arc<App>, socket: &Path) -> std::io::Result<actix_web::dev::Server> {
+    use std::os::unix::fs::PermissionsExt;
+    let (path, _directory) = reachable(socket)?;
+    let server = http::serve_admin(app, &path)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    Ok(server)
+}
+
+/// A path to the socket that is short enough, and what has to stay open for it.
+///
+/// # Errors
+/// When the socket's directory can't be opened.
+pub fn reachable(socket: &Path) -> std::io::Result<(PathBuf, Option<std::fs::File>)> {
+    use std::os::fd::AsRawFd;
+    if socket.as_os_str().len() < SOCKET_PATH_MAX {
+        return Ok((socket.to_owned(), None));
+    }
+    let directory = std::fs::File::open(socket.parent().unwrap_or(Path::new(".")))?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(SOCKET);
+    Ok((path, Some(directory)))
+}
+
+/// The admin socket of a data directory.
+pub fn socket_of(data_dir: &Path) -> PathBuf {
+    data_dir.join(SOCKET)
+}

@@ -1,0 +1,414 @@
+//! What must outlive the process. Speaks of keys, replies, sessions and days; that there are sled trees behind it
+//! shows nowhere else, so that another engine could stand here.
+//!
+//! Promises:
+//! - What was acknowledged is on disk. A commit is there as a whole or not at all, also after `kill -9` or a power loss.
+//! - A read sees only what is on disk.
+//! - When the disk is short of space, payments are refused and the store stays whole; when it fails, nothing is
+//!   written any more and [`Store::failed`] tells.
+//!
+//! Expired replies are found by walking the table in small steps instead of by an index of expiries: an index would
+//! cost every payment a row more, the walk costs a thousandth of a core at a million records.
+
+mod journal;
+mod open;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::journal::{Commit, Health, Journal, Trees, Urgency};
+use self::rows::{Row, Table, Unreadable};
+use crate::domain::id::{KeyId, SessionId};
+use crate::domain::idempotency::{Record, RecordId};
+use crate::domain::key::{ApiKey, Pepper};
+use crate::domain::payment::Session;
+use crate::domain::time::{Day, Timestamp};
+use crate::policy;
+
+pub use self::journal::Unavailable;
+pub use self::open::OPENER;
+
+/// Settings of the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Page cache, in bytes.
+    pub cache: u64,
+    /// Free space, in bytes, under which payments are refused.
+    pub min_free_disk: u64,
+}
+
+/// The open store.
+pub struct Store {
+    trees: Arc<Trees>,
+    health: Arc<Health>,
+    dir: PathBuf,
+    options: Options,
+    latest: Timestamp,
+    // Taken at the end: the writer stops when the queue is gone.
+    writer: Mutex<Option<(SyncSender<Commit>, JoinHandle<Journal>)>>,
+}
+
+/// Where the sweeper goes on.
+#[derive(Clone, Debug, Default)]
+pub struct SweepCursor(Vec<u8>);
+
+/// What one step of the sweeper did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows removed.
+    pub removed: usize,
+    /// The table's end was reached; the cursor is at its start again.
+    pub round_done: bool,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes one, with `random` as its pepper.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
+        let (journal, pepper) = open::open(dir, options, random)?;
+        let (trees, latest) = (Arc::clone(&journal.trees), journal.latest());
+        let health = Arc::new(Health::default());
+        let (sender, queue) = sync_channel(policy::QUEUE);
+        let watched = Arc::clone(&health);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || journal.run(&queue, &watched))
+            .map_err(|e| format!("no thread could be started: {e}"))?;
+        let writer = Mutex::new(Some((sender, writer)));
+        Ok((
+            Self {
+                trees,
+                health,
+                dir: dir.to_owned(),
+                options,
+                latest,
+                writer,
+            },
+            pepper,
+        ))
+    }
+
+    /// The latest time of any commit: a clock that shows less was set back.
+    pub fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// Every key.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn keys(&self) -> Result<Vec<ApiKey>, Unavailable> {
+        self.read_all(Table::Keys, |_, value| rows::decode_key(value))
+    }
+
+    /// When keys were last used.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn last_used(&self) -> Result<HashMap<KeyId, Timestamp>, Unavailable> {
+        let read = |key: &[u8], value: &[u8]| {
+            Ok((
+                KeyId::from_bytes(key).ok_or(Unreadable)?,
+                rows::decode_time(value)?,
+            ))
+        };
+        Ok(self.read_all(Table::LastUsed, read)?.into_iter().collect())
+    }
+
+    /// Requests of a day that are accounted for, by key.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn day_counts(&self, day: Day) -> Result<HashMap<KeyId, u32>, Unavailable> {
+        let mut counts = HashMap::new();
+        for row in self
+            .trees
+            .of(Table::Days)
+            .scan_prefix(day.number().to_be_bytes())
+        {
+            let (key, value) = row.map_err(|e| unreadable("day counts", &e))?;
+            let read = || Ok((rows::decode_day_key(&key)?.1, rows::decode_number(&value)?));
+            let (key, count) = read().map_err(|e: Unreadable| unreadable("day counts", &e))?;
+            counts.insert(key, count);
+        }
+        Ok(counts)
+    }
+
+    /// The record of a request under an idempotency key, expired or not.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read or has failed: then nobody knows, and nothing may be run.
+    pub fn record(&self, id: &RecordId) -> Result<Option<Record>, Unavailable> {
+        self.read(Table::Replies, &rows::record_key(id), rows::decode_record)
+    }
+
+    /// A session.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        self.read(Table::Sessions, id.as_bytes(), rows::decode_session)
+    }
+
+    /// Keeps a key as it now is.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it could not be kept.
+    pub async fn keep_key(&self, key: &ApiKey, now: Timestamp) -> Result<(), Unavailable> {
+        let row = Row::put(Table::Keys, key.id.as_bytes(), rows::encode_key(key));
+        self.commit(Urgency::Urgent, now, vec![row]).await
+    }
+
+    /// Keeps a session and, when the request had an idempotency key, its record: both or neither.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when they could not be kept.
+    pub async fn keep_session(
+        &self,
+        session: &Session,
+        record: Option<(&RecordId, &Record)>,
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let mut rows = Vec::with_capacity(2);
+        rows.push(Row::put(
+            Table::Sessions,
+            session.id.as_bytes(),
+            rows::encode_session(session),
+        ));
+        if let Some((id, record)) = record {
+            rows.push(Row::put(
+                Table::Replies,
+                &rows::record_key(id),
+                rows::encode_record(record),
+            ));
+        }
+        self.commit(Urgency::Ordinary, now, rows).await
+    }
+
+    /// Accounts for `count` requests of a key on a day, without waiting; `done` is told whether that is on disk. A
+    /// lower count than the one kept changes nothing.
+    pub fn lease(
+        &self,
+        day: Day,
+        key: &KeyId,
+        count: u32,
+        now: Timestamp,
+        done: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let row = Row::Raise {
+            table: Table::Days,
+            key: rows::day_key(day, key),
+            to: count,
+        };
+        self.submit(
+            Urgency::Urgent,
+            now,
+            vec![row],
+            Box::new(move |kept| done(kept.is_ok())),
+        );
+    }
+
+    /// Notes when keys were last used, without waiting.
+    pub fn note_used(&self, used: &[(KeyId, Timestamp)], now: Timestamp) {
+        for part in used.chunks(policy::GROUP_COMMITS) {
+            let row = |(key, at): &(KeyId, Timestamp)| {
+                Row::put(Table::LastUsed, key.as_bytes(), rows::encode_time(*at))
+            };
+            self.submit(
+                Urgency::Urgent,
+                now,
+                part.iter().map(row).collect(),
+                Box::new(|_| ()),
+            );
+        }
+    }
+
+    /// Looks at the next few records and removes those that have expired.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read or written.
+    pub fn sweep(&self, cursor: &mut SweepCursor, now: Timestamp) -> Result<Swept, Unavailable> {
+        self.health.check()?;
+        let fault = |e: sled::Error| unreadable("replies", &e);
+        let replies = self.trees.of(Table::Replies);
+        let mut removed = 0;
+        let mut last = None;
+        for row in replies
+            .range(cursor.0.as_slice()..)
+            .take(policy::SWEEP_STEP)
+        {
+            let (key, value) = row.map_err(fault)?;
+            if rows::record_expiry(&value).is_ok_and(|end| now >= end) {
+                // Only what was read: the key may have been taken anew meanwhile.
+                let swap = replies
+                    .compare_and_swap(&key, Some(&value), None::<&[u8]>)
+                    .map_err(fault)?;
+                removed += usize::from(swap.is_ok());
+            }
+            last = Some(key);
+        }
+        let round_done = last.is_none();
+        cursor.0 = last.map_or_else(Vec::new, |key| [&key, &[0][..]].concat());
+        if round_done {
+            self.forget_days(now.day()).map_err(fault)?;
+        }
+        Ok(Swept {
+            removed,
+            round_done,
+        })
+    }
+
+    fn forget_days(&self, today: Day) -> sled::Result<()> {
+        let days = self.trees.of(Table::Days);
+        let oldest = today
+            .number()
+            .saturating_sub(policy::DAYS_KEPT)
+            .to_be_bytes();
+        days.range(..oldest.as_slice())
+            .keys()
+            .try_for_each(|key| days.remove(key?).map(drop))
+    }
+
+    /// Whether payments can be kept right now.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the disk is short of space or the store has failed.
+    pub fn writable(&self) -> Result<(), Unavailable> {
+        let short = Journal::space_is_short(&self.dir, self.options.min_free_disk);
+        if short || self.health.has_failed() {
+            Err(Unavailable)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits until the store fails for good.
+    pub async fn failed(&self) {
+        self.health.failure.notified().await;
+    }
+
+    /// Finishes what is queued, writes the exact counts of a day, syncs and lets go of the files.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the last writes did not reach the disk.
+    pub fn close(&self, day: Day, counts: &[(KeyId, u32)]) -> Result<(), Unavailable> {
+        let Some((sender, writer)) = self.writer.lock().take() else {
+            return Ok(());
+        };
+        drop(sender);
+        let journal = writer.join().map_err(|_| Unavailable)?;
+        if self.health.has_failed() {
+            return Err(Unavailable);
+        }
+        let days = self.trees.of(Table::Days);
+        let exact = |(key, count): &(KeyId, u32)| {
+            days.insert(rows::day_key(day, key), rows::encode_number(*count))
+                .map(drop)
+        };
+        counts
+            .iter()
+            .try_for_each(exact)
+            .and_then(|()| journal.clear())
+            .map_err(|error| {
+                log::error!("the store could not be closed cleanly: {error}");
+                Unavailable
+            })
+    }
+
+    async fn commit(
+        &self,
+        urgency: Urgency,
+        now: Timestamp,
+        rows: Vec<Row>,
+    ) -> Result<(), Unavailable> {
+        let (done, receipt) = oneshot::channel();
+        // Nobody waits any more when the receipt is gone; the rows are kept all the same.
+        self.submit(
+            urgency,
+            now,
+            rows,
+            Box::new(move |kept| {
+                let _ = done.send(kept);
+            }),
+        );
+        receipt.await.unwrap_or(Err(Unavailable))
+    }
+
+    fn submit(
+        &self,
+        urgency: Urgency,
+        at: Timestamp,
+        rows: Vec<Row>,
+        done: Box<dyn FnOnce(Result<(), Unavailable>) + Send>,
+    ) {
+        let sender = self
+            .writer
+            .lock()
+            .as_ref()
+            .map(|(sender, _)| sender.clone());
+        let commit = Commit {
+            urgency,
+            at,
+            rows,
+            done,
+        };
+        let refused = match sender {
+            Some(sender) => sender.try_send(commit).map_err(|e| match e {
+                std::sync::mpsc::TrySendError::Full(commit)
+                | std::sync::mpsc::TrySendError::Disconnected(commit) => commit,
+            }),
+            None => Err(commit),
+        };
+        if let Err(commit) = refused {
+            (commit.done)(Err(Unavailable));
+        }
+    }
+
+    fn read<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        decode: fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Option<T>, Unavailable> {
+        if self.health.has_failed() {
+            return Err(Unavailable);
+        }
+        let row = self
+            .trees
+            .of(table)
+            .get(key)
+            .map_err(|e| unreadable(table.name(), &e))?;
+        row.map(|value| decode(&value))
+            .transpose()
+            .map_err(|e| unreadable(table.name(), &e))
+    }
+
+    fn read_all<T>(
+        &self,
+        table: Table,
+        decode: impl Fn(&[u8], &[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Vec<T>, Unavailable> {
+        let mut all = Vec::new();
+        for row in self.trees.of(table).iter() {
+            let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
+            all.push(decode(&key, &value).map_err(|e| unreadable(table.name(), &e))?);
+        }
+        Ok(all)
+    }
+}
+
+fn unreadable(what: &str, error: &dyn std::fmt::Debug) -> Unavailable {
+    log::error!("the store's {what} can't be read: {error:?}");
+    Unavailable
+}

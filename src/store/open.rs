@@ -1,0 +1,255 @@
+//! Opening a data directory: who may, what a hard stop left behind, which format it has, and the pepper.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Instant;
+
+use super::journal::Journal;
+use super::{Options, rows};
+use crate::domain::key::Pepper;
+use crate::policy;
+
+/// Format of the store. A store of another one is refused.
+const FORMAT: u32 = 1;
+const PEPPER_FILE: &str = "pepper";
+
+/// The name of the thread that opens the store: a panic in it is sled's word for a damaged file, and is told as that.
+pub const OPENER: &str = "store-open";
+
+/// Opens or makes the store and the pepper in `dir`.
+pub(super) fn open(
+    dir: &Path,
+    options: Options,
+    random: [u8; 32],
+) -> Result<(Journal, Pepper), String> {
+    make_dir(dir)?;
+    let store_dir = dir.join("store");
+    let is_new = !store_dir.exists();
+    if is_new && dir.join(PEPPER_FILE).exists() {
+        log::warn!(
+            "{} has a pepper but no store: a new store is made, and keys made before are unknown",
+            dir.display()
+        );
+    }
+    make_dir(&store_dir)?;
+    let db = open_database(&store_dir, options)?;
+    let meta = db
+        .open_tree("meta")
+        .map_err(|e| format!("the store can't be read: {e}"))?;
+    check_format(&meta, is_new)?;
+    let pepper = pepper(dir, &meta, random)?;
+    let journal = Journal::recover(db, store_dir.clone(), options.min_free_disk)?;
+    for path in [store_dir.as_path(), dir] {
+        sync_dir(path)?;
+    }
+    Ok((journal, pepper))
+}
+
+fn make_dir(dir: &Path) -> Result<(), String> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| format!("the directory {} can't be made: {e}", dir.display()))
+}
+
+fn sync_dir(dir: &Path) -> Result<(), String> {
+    File::open(dir)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|e| format!("{} can't be synced: {e}", dir.display()))
+}
+
+fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
+    remove_unfinished_snapshots(dir)?;
+    let started = Instant::now();
+    loop {
+        let error = match open_once(dir, options) {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        match error {
+            OpenError::Locked if started.elapsed() < policy::LOCK_PATIENCE => {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            OpenError::Locked => {
+                return Err(format!(
+                    "another process uses {}: stop it, or choose another --data-dir",
+                    dir.parent().unwrap_or(dir).display()
+                ));
+            }
+            OpenError::Damaged(why) => match set_snapshots_aside(dir)? {
+                0 => return Err(damaged(dir, &why)),
+                moved => log::error!(
+                    "the store did not open ({why}); {moved} snapshot(s) set aside, trying without"
+                ),
+            },
+            OpenError::Other(why) => {
+                return Err(format!(
+                    "the store in {} can't be opened: {why}",
+                    dir.display()
+                ));
+            }
+        }
+    }
+}
+
+fn damaged(dir: &Path, why: &str) -> String {
+    format!(
+        "the store in {} is damaged ({why}); nothing was changed: restore a backup into an empty directory, and keep this one to look at",
+        dir.display()
+    )
+}
+
+enum OpenError {
+    Locked,
+    Damaged(String),
+    Other(String),
+}
+
+/// sled panics on some damage where it should return an error; a thread of its own turns that into one.
+fn open_once(dir: &Path, options: Options) -> Result<sled::Db, OpenError> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(options.cache)
+        .segment_size(policy::SEGMENT)
+        .flush_every_ms(Some(500));
+    let opener = std::thread::Builder::new()
+        .name(OPENER.to_owned())
+        .spawn(move || config.open());
+    let opener =
+        opener.map_err(|e| OpenError::Other(format!("no thread could be started: {e}")))?;
+    match opener.join() {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
+            Err(OpenError::Locked)
+        }
+        Ok(Err(sled::Error::Io(error))) => Err(OpenError::Other(error.to_string())),
+        Ok(Err(sled::Error::Corruption { at, .. })) => {
+            Err(OpenError::Damaged(format!("bad bytes at {at:?}")))
+        }
+        Ok(Err(error)) => Err(OpenError::Other(error.to_string())),
+        Err(_) => Err(OpenError::Damaged(
+            "its log can't be read to the end".to_owned(),
+        )),
+    }
+}
+
+fn snapshots(dir: &Path) -> Result<Vec<std::path::PathBuf>, String> {
+    let list = fs::read_dir(dir).map_err(|e| format!("{} can't be listed: {e}", dir.display()))?;
+    let is_snapshot = |path: &std::path::PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with("snap."))
+    };
+    Ok(list
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(is_snapshot)
+        .collect())
+}
+
+/// A kill while sled writes a snapshot leaves `snap.*.generating`, which keeps it from ever opening again.
+fn remove_unfinished_snapshots(dir: &Path) -> Result<(), String> {
+    for path in snapshots(dir)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "generating"))
+    {
+        fs::remove_file(&path).map_err(|e| format!("{} can't be removed: {e}", path.display()))?;
+        log::warn!("an unfinished snapshot was removed: {}", path.display());
+    }
+    Ok(())
+}
+
+/// Snapshots only speed up a start; an empty or torn one must not be the end of the store.
+fn set_snapshots_aside(dir: &Path) -> Result<usize, String> {
+    let snapshots = snapshots(dir)?;
+    for path in &snapshots {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().replacen("snap.", "bad-snapshot.", 1));
+        let aside = path.with_file_name(name.unwrap_or_default());
+        fs::rename(path, &aside)
+            .map_err(|e| format!("{} can't be set aside: {e}", path.display()))?;
+    }
+    Ok(snapshots.len())
+}
+
+fn check_format(meta: &sled::Tree, is_new: bool) -> Result<(), String> {
+    let stored = meta
+        .get("format")
+        .map_err(|e| format!("the store can't be read: {e}"))?;
+    match stored.map(|bytes| rows::decode_number(&bytes)) {
+        Some(Ok(FORMAT)) => Ok(()),
+        Some(Ok(other)) => Err(format!(
+            "the store has format {other}, this atlas reads format {FORMAT}: use the atlas that wrote it, or a newer one"
+        )),
+        // A kill between making the store and naming its format leaves it empty.
+        None if is_new || meta.is_empty() => meta
+            .insert("format", rows::encode_number(FORMAT))
+            .map(drop)
+            .map_err(|e| format!("the store can't be written: {e}")),
+        Some(Err(_)) | None => Err("the directory holds a store, but not one of atlas".to_owned()),
+    }
+}
+
+/// Reads the pepper, or makes it for a store that has none yet. It lies beside the store, so that the store's files
+/// alone can't be used to try secrets.
+fn pepper(dir: &Path, meta: &sled::Tree, random: [u8; 32]) -> Result<Pepper, String> {
+    let path = dir.join(PEPPER_FILE);
+    let known = meta
+        .get("pepper")
+        .map_err(|e| format!("the store can't be read: {e}"))?;
+    let pepper = match File::open(&path) {
+        Ok(file) => {
+            read_pepper(file).ok_or_else(|| format!("{} is not a pepper file", path.display()))?
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound && known.is_none() => {
+            write_pepper(&path, random)?
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(format!(
+                "{} is missing: without it no key works; put it back from a backup",
+                path.display()
+            ));
+        }
+        Err(e) => return Err(format!("{} can't be read: {e}", path.display())),
+    };
+    match known {
+        Some(fingerprint) if fingerprint != pepper.fingerprint() => Err(format!(
+            "{} is not the pepper that this store's keys were hashed with; put the right one back",
+            path.display()
+        )),
+        Some(_) => Ok(pepper),
+        None => {
+            meta.insert("pepper", &pepper.fingerprint())
+                .map_err(|e| format!("the store can't be written: {e}"))?;
+            Ok(pepper)
+        }
+    }
+}
+
+fn read_pepper(mut file: File) -> Option<Pepper> {
+    let mut bytes = [0; 32];
+    file.read_exact(&mut bytes).ok()?;
+    (file.read(&mut [0]).ok()? == 0).then(|| Pepper::new(bytes))
+}
+
+/// Written aside, synced and renamed, so that a kill leaves a whole pepper or none.
+fn write_pepper(path: &Path, random: [u8; 32]) -> Result<Pepper, String> {
+    let fault = |e: std::io::Error| format!("{} can't be written: {e}", path.display());
+    let aside = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)
+        .map_err(fault)?;
+    file.write_all(&random)
+        .and_then(|()| file.sync_all())
+        .map_err(fault)?;
+    fs::rename(&aside, path).map_err(fault)?;
+    Ok(Pepper::new(random))
+}

@@ -1,0 +1,236 @@
+//! How rows look on disk: a version byte, then bincode. A value of a version we don't know is a fault, never a guess.
+
+use bincode::{Decode, Encode};
+
+use crate::domain::id::KeyId;
+use crate::domain::idempotency::{Fingerprint, Record, RecordId, Reply};
+use crate::domain::key::ApiKey;
+use crate::domain::payment::Session;
+use crate::domain::time::{Day, Timestamp};
+
+const CONFIG: bincode::config::Configuration = bincode::config::standard();
+const VERSION: u8 = 1;
+/// Version byte and expiry, which the sweeper reads without decoding the rest.
+const REPLY_HEAD: usize = 1 + 8;
+
+/// The tables, one sled tree each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Table {
+    /// Key id -> API key.
+    Keys,
+    /// Key id -> when it was last used.
+    LastUsed,
+    /// Record id -> the answer to a request under an idempotency key.
+    Replies,
+    /// Session id -> session.
+    Sessions,
+    /// Day and key id -> requests of the day accounted for.
+    Days,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Keys,
+        Self::LastUsed,
+        Self::Replies,
+        Self::Sessions,
+        Self::Days,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::LastUsed => "last_used",
+            Self::Replies => "replies",
+            Self::Sessions => "sessions",
+            Self::Days => "days",
+        }
+    }
+}
+
+/// One change of one row. Doing it twice is doing it once, so that a journal may be applied again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Row {
+    /// The row is this.
+    Put {
+        table: Table,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// The number in the row is at least this.
+    Raise { table: Table, key: Vec<u8>, to: u32 },
+}
+
+impl Row {
+    pub(super) fn put(table: Table, key: &[u8], value: Vec<u8>) -> Self {
+        Self::Put {
+            table,
+            key: key.to_vec(),
+            value,
+        }
+    }
+}
+
+/// A value on disk that can't be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// Encodes rows for the journal. Encoding plain data into memory can't fail; see [`encode`].
+pub(super) fn encode_rows(rows: &[Row], out: &mut Vec<u8>) {
+    for row in rows {
+        encode(out, |out| bincode::encode_into_std_write(row, out, CONFIG));
+    }
+}
+
+/// Decodes all the rows of a journal entry.
+pub(super) fn decode_rows(mut bytes: &[u8]) -> Result<Vec<Row>, Unreadable> {
+    let mut rows = Vec::new();
+    while !bytes.is_empty() {
+        let (row, read) = bincode::decode_from_slice(bytes, CONFIG).map_err(|_| Unreadable)?;
+        bytes = &bytes[read..];
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Our types hold nothing that bincode refuses (no unsized sequence, no writer that fails); a refusal would be a bug
+/// of ours, and half a row must not reach the disk.
+fn encode(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<usize, bincode::error::EncodeError>,
+) {
+    if let Err(error) = write(out) {
+        unreachable!("a row could not be encoded: {error}");
+    }
+}
+
+fn versioned(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    encode(&mut out, |out| {
+        bincode::serde::encode_into_std_write(value, out, CONFIG)
+    });
+    out
+}
+
+fn unversioned<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => match bincode::serde::decode_from_slice(rest, CONFIG) {
+            Ok((value, read)) if read == rest.len() => Ok(value),
+            _ => Err(Unreadable),
+        },
+        _ => Err(Unreadable),
+    }
+}
+
+pub(super) fn encode_key(key: &ApiKey) -> Vec<u8> {
+    versioned(key)
+}
+
+pub(super) fn decode_key(bytes: &[u8]) -> Result<ApiKey, Unreadable> {
+    unversioned(bytes)
+}
+
+pub(super) fn encode_session(session: &Session) -> Vec<u8> {
+    versioned(session)
+}
+
+pub(super) fn decode_session(bytes: &[u8]) -> Result<Session, Unreadable> {
+    unversioned(bytes)
+}
+
+/// Written from borrowed parts, read into owned ones: bincode writes both alike.
+#[derive(Encode, Decode)]
+struct RecordRow<T, B> {
+    fingerprint: [u8; 32],
+    first_at: u64,
+    status: u16,
+    content_type: T,
+    body: B,
+}
+
+pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+    let row = RecordRow {
+        fingerprint: *record.fingerprint.as_bytes(),
+        first_at: record.first_at.millis(),
+        status: record.reply.status,
+        content_type: &*record.reply.content_type,
+        body: record.reply.body.as_slice(),
+    };
+    let mut out = Vec::with_capacity(row.body.len() + 96);
+    out.push(VERSION);
+    out.extend_from_slice(&record.expires_at.millis().to_be_bytes());
+    encode(&mut out, |out| {
+        bincode::encode_into_std_write(&row, out, CONFIG)
+    });
+    out
+}
+
+pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, Unreadable> {
+    let expires_at = record_expiry(bytes)?;
+    let (row, read): (RecordRow<String, Vec<u8>>, usize) =
+        bincode::decode_from_slice(&bytes[REPLY_HEAD..], CONFIG).map_err(|_| Unreadable)?;
+    if read != bytes.len() - REPLY_HEAD {
+        return Err(Unreadable);
+    }
+    Ok(Record {
+        fingerprint: Fingerprint::from_bytes(row.fingerprint),
+        first_at: Timestamp::from_millis(row.first_at),
+        expires_at,
+        reply: Reply {
+            status: row.status,
+            content_type: row.content_type.into(),
+            body: row.body,
+        },
+    })
+}
+
+/// When a stored record expires, read from its head alone.
+pub(super) fn record_expiry(bytes: &[u8]) -> Result<Timestamp, Unreadable> {
+    match bytes.split_first_chunk::<REPLY_HEAD>() {
+        Some(([VERSION, expiry @ ..], _)) => {
+            Ok(Timestamp::from_millis(u64::from_be_bytes(*expiry)))
+        }
+        _ => Err(Unreadable),
+    }
+}
+
+pub(super) fn record_key(id: &RecordId) -> [u8; 16] {
+    *id.as_bytes()
+}
+
+/// Days sort before keys, so that a day is one range.
+pub(super) fn day_key(day: Day, key: &KeyId) -> Vec<u8> {
+    let mut out = day.number().to_be_bytes().to_vec();
+    out.extend_from_slice(key.as_bytes());
+    out
+}
+
+pub(super) fn decode_day_key(bytes: &[u8]) -> Result<(Day, KeyId), Unreadable> {
+    let (day, key) = bytes.split_first_chunk::<4>().ok_or(Unreadable)?;
+    Ok((
+        Day::from_number(u32::from_be_bytes(*day)),
+        KeyId::from_bytes(key).ok_or(Unreadable)?,
+    ))
+}
+
+pub(super) fn encode_number(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+pub(super) fn decode_number(bytes: &[u8]) -> Result<u32, Unreadable> {
+    bytes
+        .try_into()
+        .map(u32::from_be_bytes)
+        .map_err(|_| Unreadable)
+}
+
+pub(super) fn encode_time(time: Timestamp) -> Vec<u8> {
+    time.millis().to_be_bytes().to_vec()
+}
+
+pub(super) fn decode_time(bytes: &[u8]) -> Result<Timestamp, Unreadable> {
+    bytes
+        .try_into()
+        .map(|bytes| Timestamp::from_millis(u64::from_be_bytes(bytes)))
+        .map_err(|_| Unreadable)
+}
