@@ -316,7 +316,7 @@ fn read_file(path: &Path) -> Result<Given, String> {
         .map_err(|e| format!("--config {}: can't be read: {e}", path.display()))?;
     toml::from_str(&text).map_err(|e| {
         let line = e.span().map_or(1, |span| {
-            text[..span.start.min(text.len())].lines().count().max(1)
+            text[..span.start.min(text.len())].matches('\n').count() + 1
         });
         format!(
             "--config {}, line {line}: {}",

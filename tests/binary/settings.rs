@@ -1,0 +1,168 @@
+//! Settings: four sources, one name, and clear words for wrong ones.
+
+use std::process::Command;
+
+use crate::atlas::{Atlas, BINARY, Client, run, text};
+
+/// The minute limit that a server with these settings tells a stranger's key... of its own.
+fn limit_of(flags: &[&str], variable: Option<&str>, file: Option<&str>) -> String {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let mut command = Command::new(BINARY);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&directory)
+        .args(flags);
+    if let Some(value) = variable {
+        command.env("ATLAS_PER_MINUTE", value);
+    }
+    if let Some(text) = file {
+        let path = temporary.path().join("atlas.toml");
+        std::fs::write(&path, text).expect("written");
+        command.arg("--config").arg(path);
+    }
+    let server = Atlas::start(command, &directory);
+    let secret = server.key(&[]);
+    let mut client = Client::connect(server.address).expect("a connection");
+    let mut answers = 0;
+    while client
+        .get(&secret, "/functions/v1/sessions/none")
+        .expect("an answer")
+        .status
+        == 404
+    {
+        answers += 1;
+    }
+    answers.to_string()
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file_over_defaults() {
+    let file = "per_minute = 3\n";
+    assert_eq!(limit_of(&["--per-minute", "1"], Some("2"), Some(file)), "1");
+    assert_eq!(limit_of(&[], Some("2"), Some(file)), "2");
+    assert_eq!(limit_of(&[], None, Some(file)), "3");
+    assert_eq!(limit_of(&[], None, None), "1000");
+}
+
+#[test]
+fn a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    for (arguments, says) in [
+        (
+            &["--per-minute", "0"][..],
+            &["per_minute", "0", "from 1 to"][..],
+        ),
+        (&["--per-minute", "many"], &["--per-minute", "many"]),
+        (
+            &["--max-body", "1MiB"],
+            &["max_body", "1048576", "1KiB to 64KiB"],
+        ),
+        (&["--listen", "here"], &["--listen", "here"]),
+        (
+            &["--idempotency-lifetime", "1 fortnight"],
+            &["--idempotency-lifetime", "24h"],
+        ),
+        (
+            &["--idempotency-lifetime", "0s"],
+            &["idempotency_lifetime", "longer than nothing"],
+        ),
+        (
+            &["--trusted-proxy", "10.0.0.0/99"],
+            &["--trusted-proxy", "10.0.0.0/8"],
+        ),
+        (
+            &["--allow-origin", "https://shop.example/path"],
+            &["--allow-origin", "https://shop.example"],
+        ),
+        (&["--workers", "0"], &["workers", "from 1 to 256"]),
+        (&["--no-such-setting", "1"], &["--no-such-setting"]),
+        (
+            &["--config", "/nowhere/atlas.toml"],
+            &["--config", "/nowhere/atlas.toml"],
+        ),
+    ] {
+        assert_refused(arguments, says, &directory);
+    }
+}
+
+#[test]
+fn a_wrong_line_of_the_file_is_refused_with_its_number() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let path = temporary.path().join("atlas.toml");
+    for (file, says) in [
+        ("# mine\nper_minut = 3\n", &["line 2", "per_minut"][..]),
+        ("per_minute = \"many\"\n", &["line 1", "per_minute"]),
+        ("\n\nbody_timeout = \"soon\"\n", &["line 3", "10s"]),
+        ("per_minute = \n", &["line 1"]),
+    ] {
+        std::fs::write(&path, file).expect("written");
+        assert_refused(
+            &["--config", path.to_str().expect("UTF-8")],
+            says,
+            &directory,
+        );
+    }
+}
+
+fn assert_refused(arguments: &[&str], says: &[&str], directory: &std::path::Path) {
+    let output = run(&[&["serve"], arguments].concat(), directory);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    for word in says {
+        assert!(
+            message.contains(word),
+            "{arguments:?}: {message} has no {word}"
+        );
+    }
+}
+
+#[test]
+fn without_a_command_it_serves_and_help_speaks_of_all() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let mut command = Command::new(BINARY);
+    command
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&directory);
+    assert!(Atlas::start(command, &directory).terminate().success());
+    let help = Command::new(BINARY).arg("--help").output().expect("help");
+    for word in [
+        "serve",
+        "mock",
+        "keys",
+        "--data-dir",
+        "ATLAS_PER_MINUTE",
+        "RUST_LOG",
+        "Exit status",
+        "Examples",
+    ] {
+        assert!(text(&help.stdout).contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_mock_takes_the_documented_key_as_printed_and_keeps_accounts_apart() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let mut command = Command::new(BINARY);
+    command
+        .args(["mock", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&directory);
+    let server = Atlas::start(command, &directory);
+    let order = |secret: &str| {
+        let mut client = Client::connect(server.address).expect("a connection");
+        client
+            .create(secret, "order_1", r#"{"amount":1,"currency":"USD"}"#)
+            .expect("an answer")
+    };
+    let first = order("sk_test_xxx");
+    assert_eq!(first.status, 201);
+    assert_eq!(order("sk_test_xxx").body, first.body);
+    assert_ne!(order("sk_test_other").body, first.body);
+    for refused in ["sk_live_0123456789abcdef", "sk_test_", "sk_test_a-b"] {
+        assert_eq!(order(refused).status, 401, "{refused}");
+    }
+}

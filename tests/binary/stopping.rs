@@ -1,0 +1,71 @@
+//! SIGTERM and SIGINT finish what runs, write the exact day counts, and end with 0.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use crate::atlas::{Atlas, Client, json_of, read_log, text};
+
+const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
+
+#[test]
+fn both_signals_end_an_idle_server_with_0_and_the_exact_day_count() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let mut sent = 0;
+    let mut secret = None;
+    for signal in ["TERM", "INT", "TERM"] {
+        let server = Atlas::serve(&directory, &[]);
+        let secret = secret.get_or_insert_with(|| server.key(&[]));
+        let mut client = Client::connect(server.address).expect("a connection");
+        for _ in 0..3 {
+            assert_eq!(
+                client.create(secret, "", ORDER).expect("an answer").status,
+                201
+            );
+            sent += 1;
+        }
+        assert_eq!(
+            server.signal(signal).code(),
+            Some(0),
+            "{}",
+            read_log(&directory)
+        );
+        assert_eq!(
+            json_of(&["keys", "list"], &directory)[0]["used_today"],
+            sent
+        );
+        assert!(!directory.join("atlas.sock").exists());
+    }
+}
+
+#[test]
+fn a_request_that_runs_when_the_signal_comes_is_answered() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let server = Atlas::serve(&directory, &[]);
+    let secret = server.key(&[]);
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    let head = format!(
+        "POST /functions/v1/create-session HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        ORDER.len()
+    );
+    stream.write_all(head.as_bytes()).expect("written");
+    // The 100 says that the request is being served.
+    let mut line = [0; 25];
+    std::io::Read::read_exact(&mut stream, &mut line).expect("100 Continue");
+    assert!(text(&line).starts_with("HTTP/1.1 100"), "{}", text(&line));
+    let finish = std::thread::spawn(move || {
+        // The log says when the signal has been seen.
+        while !read_log(&directory).contains("stopping") {
+            std::thread::yield_now();
+        }
+        stream.write_all(ORDER.as_bytes()).expect("written");
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");
+        answer
+    });
+    assert_eq!(server.terminate().code(), Some(0));
+    let answer = finish.join().expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
