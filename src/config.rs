@@ -312,15 +312,16 @@ impl Given {
 }
 
 fn read_file(path: &Path) -> Result<Given, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| format!("--config {}: can't be read: {e}", path.display()))?;
+    let place = format!("--config {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{place}: can't be read: {e}"))?;
     toml::from_str(&text).map_err(|e| {
-        let line = e.span().map_or(1, |span| {
-            text[..span.start.min(text.len())].matches('\n').count() + 1
-        });
+        let start = e.span().map_or(0, |span| span.start.min(text.len()));
+        let number = text[..start].matches('\n').count() + 1;
+        // The name that the line sets; never its value, which may be none of the log's business.
+        let line = text.lines().nth(number - 1).unwrap_or_default();
+        let name = line.split('=').next().unwrap_or_default().trim();
         format!(
-            "--config {}, line {line}: {}",
-            path.display(),
+            "{place}, line {number} ({name}): {}",
             e.message().trim().replace('\n', "; ")
         )
     })

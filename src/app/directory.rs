@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::domain::id::KeyId;
-use crate::domain::key::{ApiKey, SecretHash};
+use crate::domain::key::ApiKey;
 use crate::domain::limit::Limits;
+use crate::domain::secret::SecretHash;
 use crate::domain::time::{Day, Timestamp};
 use crate::limiter::KeyLimiter;
 use crate::store::{Store, Unavailable};

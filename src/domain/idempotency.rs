@@ -217,7 +217,7 @@ mod tests {
         let first = Timestamp::from_millis(5_000);
         let print = fingerprint("/a", "", "{}");
         let record = Record::new(print, first, Duration::from_secs(86_400), reply());
-        let at = |millis| {
+        let at = |millis: u64| {
             decide(
                 Some(record.clone()),
                 print,

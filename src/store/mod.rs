@@ -6,13 +6,11 @@
 //! - A read sees only what is on disk.
 //! - When the disk is short of space, payments are refused and the store stays whole; when it fails, nothing is
 //!   written any more and [`Store::failed`] tells.
-//!
-//! Expired replies are found by walking the table in small steps instead of by an index of expiries: an index would
-//! cost every payment a row more, the walk costs a thousandth of a core at a million records.
 
 mod journal;
 mod open;
 mod rows;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +27,15 @@ use self::journal::{Commit, Health, Journal, Trees, Urgency};
 use self::rows::{Row, Table, Unreadable};
 use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{Record, RecordId};
-use crate::domain::key::{ApiKey, Pepper};
+use crate::domain::key::ApiKey;
 use crate::domain::payment::Session;
+use crate::domain::secret::Pepper;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
 pub use self::journal::Unavailable;
 pub use self::open::OPENER;
+pub use self::sweep::{SweepCursor, Swept};
 
 /// Settings of the store.
 #[derive(Clone, Copy, Debug)]
@@ -55,19 +55,6 @@ pub struct Store {
     latest: Timestamp,
     // Taken at the end: the writer stops when the queue is gone.
     writer: Mutex<Option<(SyncSender<Commit>, JoinHandle<Journal>)>>,
-}
-
-/// Where the sweeper goes on.
-#[derive(Clone, Debug, Default)]
-pub struct SweepCursor(Vec<u8>);
-
-/// What one step of the sweeper did.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Swept {
-    /// Rows removed.
-    pub removed: usize,
-    /// The table's end was reached; the cursor is at its start again.
-    pub round_done: bool,
 }
 
 impl Store {
@@ -232,52 +219,6 @@ impl Store {
                 Box::new(|_| ()),
             );
         }
-    }
-
-    /// Looks at the next few records and removes those that have expired.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store can't be read or written.
-    pub fn sweep(&self, cursor: &mut SweepCursor, now: Timestamp) -> Result<Swept, Unavailable> {
-        self.health.check()?;
-        let fault = |e: sled::Error| unreadable("replies", &e);
-        let replies = self.trees.of(Table::Replies);
-        let mut removed = 0;
-        let mut last = None;
-        for row in replies
-            .range(cursor.0.as_slice()..)
-            .take(policy::SWEEP_STEP)
-        {
-            let (key, value) = row.map_err(fault)?;
-            if rows::record_expiry(&value).is_ok_and(|end| now >= end) {
-                // Only what was read: the key may have been taken anew meanwhile.
-                let swap = replies
-                    .compare_and_swap(&key, Some(&value), None::<&[u8]>)
-                    .map_err(fault)?;
-                removed += usize::from(swap.is_ok());
-            }
-            last = Some(key);
-        }
-        let round_done = last.is_none();
-        cursor.0 = last.map_or_else(Vec::new, |key| [&key, &[0][..]].concat());
-        if round_done {
-            self.forget_days(now.day()).map_err(fault)?;
-        }
-        Ok(Swept {
-            removed,
-            round_done,
-        })
-    }
-
-    fn forget_days(&self, today: Day) -> sled::Result<()> {
-        let days = self.trees.of(Table::Days);
-        let oldest = today
-            .number()
-            .saturating_sub(policy::DAYS_KEPT)
-            .to_be_bytes();
-        days.range(..oldest.as_slice())
-            .keys()
-            .try_for_each(|key| days.remove(key?).map(drop))
     }
 
     /// Whether payments can be kept right now.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::journal::Journal;
 use super::{Options, rows};
-use crate::domain::key::Pepper;
+use crate::domain::secret::Pepper;
 use crate::policy;
 
 /// Format of the store. A store of another one is refused.
