@@ -32,6 +32,11 @@
 //! | `domain` | nothing | the rules, and the types they speak in |
 //! | `policy` | nothing | every number, with its unit and its reason |
 
+#![cfg_attr(
+    test,
+    expect(clippy::expect_used, reason = "a test says by panicking what is wrong")
+)]
+
 pub mod app;
 pub mod cli;
 pub mod clock;

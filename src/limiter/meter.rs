@@ -109,10 +109,8 @@ impl Meter {
 
     /// When all of it is available again.
     pub(super) fn whole_at(&self, now: Timestamp) -> Timestamp {
-        let bucket =
-            Duration::from_nanos(u64::try_from(self.bucket_full_at.as_nanos()).unwrap_or(u64::MAX));
-        let bucket = Timestamp::default()
-            .plus(bucket + Duration::from_millis(u64::from(bucket.subsec_nanos() % 1_000_000 > 0)));
+        let millis = self.bucket_full_at.as_nanos().div_ceil(1_000_000);
+        let bucket = Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
         self.window.at(now).ends_at().max(bucket).max(now)
     }
 

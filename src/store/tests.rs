@@ -1,1 +1,367 @@
+use std::collections::BTreeMap;
 
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::rows::*;
+use super::*;
+use crate::domain::idempotency::{Fingerprint, IdempotencyKey, Reply};
+use crate::domain::key::{Account, KeyName, Mode, OwnLimits, RetiredSecret};
+use crate::domain::money::{Currency, Money};
+use crate::domain::new_session::{
+    Address, Browser, CallbackUrls, CaptureMethod, Customer, NewSession, PaymentMethod,
+};
+use crate::domain::payment::{ClientSecret, Session, SessionStatus};
+use crate::domain::secret::SecretHash;
+
+const OPTIONS: Options = Options {
+    cache: 8 << 20,
+    min_free_disk: 0,
+};
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, OPTIONS, [7; 32])
+        .map(|(store, _)| store)
+        .expect("the store opens")
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_millis)
+}
+
+fn any_key_id() -> impl Strategy<Value = KeyId> {
+    "[0-9A-Za-z]{20}".prop_filter_map("an id", |text| KeyId::from_bytes(text.as_bytes()))
+}
+
+fn any_hash() -> impl Strategy<Value = SecretHash> {
+    any::<[u8; 32]>().prop_map(|bytes| Pepper::new(bytes).hash(b"secret"))
+}
+
+prop_compose! {
+    fn any_limits()(per_minute in any::<Option<u32>>(), per_day in any::<Option<u32>>(), concurrent in any::<Option<u32>>()) -> OwnLimits {
+        OwnLimits { per_minute, per_day, concurrent }
+    }
+}
+
+prop_compose! {
+    fn any_key()(
+        id in any_key_id(),
+        account in "[A-Za-z0-9._-]{1,64}",
+        live in any::<bool>(),
+        name in "[a-zA-Z<>'é]{1,100}",
+        mask in ".{0,20}",
+        secret in any_hash(),
+        retired in vec((any_hash(), any_time()), 0..4),
+        created_at in any_time(),
+        (expires_at, revoked_at) in (option::of(any_time()), option::of(any_time())),
+        limits in any_limits(),
+    ) -> ApiKey {
+        let retired = retired.into_iter().map(|(hash, works_until)| RetiredSecret { hash, works_until }).collect();
+        let account = Account::try_from(account).expect("an account");
+        let name = KeyName::try_from(name).expect("a name");
+        let mode = if live { Mode::Live } else { Mode::Test };
+        ApiKey { id, account, mode, name, mask, secret, retired, created_at, expires_at, revoked_at, limits }
+    }
+}
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    option::of(".{0,40}")
+}
+
+prop_compose! {
+    fn any_asked()(
+        amount in 1_u32..,
+        currency in prop::sample::select(vec!["USD", "JPY", "KWD", "EUR"]),
+        (external_id, merchant_reference, statement_descriptor, description) in (text(), text(), text(), text()),
+        (success_url, cancel_url, approved, declined, cancelled) in (text(), text(), text(), text(), text()),
+        (email, name, phone, ip_address, user_agent) in (text(), text(), text(), text(), text()),
+        (street, city, state, postal_code, country, recipient_name) in (text(), text(), text(), text(), text(), text()),
+        metadata in btree_map(".{1,10}", ".{0,40}", 0..5),
+        expires_at in any_time(),
+        manual in any::<bool>(),
+    ) -> NewSession {
+        let address = Address { street, city, state, postal_code, country, recipient_name };
+        NewSession {
+            money: Money { amount, currency: Currency::parse(currency).expect("a currency") },
+            capture_method: if manual { CaptureMethod::Manual } else { CaptureMethod::Automatic },
+            payment_method_types: vec![PaymentMethod::Paypal, PaymentMethod::Card],
+            customer: Some(Customer { email, name, phone }),
+            billing_address: Some(address.clone()),
+            shipping_address: manual.then_some(address),
+            browser: Some(Browser { ip_address, user_agent }),
+            callback_urls: Some(CallbackUrls { approved, declined, cancelled }),
+            external_id, merchant_reference, statement_descriptor, description, success_url, cancel_url, metadata, expires_at,
+        }
+    }
+}
+
+fn session(asked: NewSession, number: u64) -> Session {
+    let id = SessionId::new(at(number), *b"000000000000000000000000");
+    let owner = (Account::default(), Mode::Test);
+    Session::new(asked, id, ClientSecret::new([b's'; 48]), owner, at(number))
+}
+
+fn plain_order() -> NewSession {
+    NewSession {
+        money: Money {
+            amount: 1,
+            currency: Currency::parse("USD").expect("a currency"),
+        },
+        capture_method: CaptureMethod::Automatic,
+        payment_method_types: vec![PaymentMethod::Card],
+        external_id: None,
+        merchant_reference: None,
+        customer: None,
+        billing_address: None,
+        shipping_address: None,
+        browser: None,
+        statement_descriptor: None,
+        description: None,
+        success_url: None,
+        cancel_url: None,
+        callback_urls: None,
+        metadata: BTreeMap::new(),
+        expires_at: at(0),
+    }
+}
+
+fn record(expires_at: u64, body: Vec<u8>) -> Record {
+    let reply = Reply {
+        status: 201,
+        content_type: "application/json".into(),
+        body,
+    };
+    Record {
+        fingerprint: Fingerprint::from_bytes([1; 32]),
+        first_at: at(1),
+        expires_at: at(expires_at),
+        reply,
+    }
+}
+
+fn place(name: &str) -> RecordId {
+    RecordId::of(
+        &Account::default(),
+        Mode::Test,
+        &IdempotencyKey::parse(name.as_bytes()).expect("a key"),
+    )
+}
+
+/// Keeps session `number` with its record under the key `order-NUMBER`.
+fn keep(store: &Store, number: u64, record: &Record) {
+    let (session, place) = (
+        session(plain_order(), number),
+        place(&format!("order-{number}")),
+    );
+    block_on(store.keep_session(&session, Some((&place, record)), at(number))).expect("kept");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_key_reads_back_as_it_was_written(key in any_key()) {
+        prop_assert_eq!(decode_key(&encode_key(&key)), Ok(key));
+    }
+
+    #[test]
+    fn a_session_reads_back_as_it_was_written(asked in any_asked(), number in 0_u64..1 << 40) {
+        let session = session(asked, number);
+        prop_assert_eq!(session.status, SessionStatus::RequiresPaymentMethod);
+        prop_assert_eq!(decode_session(&encode_session(&session)), Ok(session));
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written(expires_at in any::<u64>(), body in vec(any::<u8>(), 0..70_000)) {
+        let record = record(expires_at, body);
+        let bytes = encode_record(&record);
+        prop_assert_eq!(record_expiry(&bytes), Ok(record.expires_at));
+        prop_assert_eq!(decode_record(&bytes), Ok(record));
+    }
+
+    #[test]
+    fn damaged_bytes_are_unreadable_and_never_a_panic(bytes in vec(any::<u8>(), 0..200)) {
+        let _ = (decode_key(&bytes), decode_session(&bytes), decode_record(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
+    }
+
+    #[test]
+    fn journal_rows_read_back_as_they_were_written(rows in vec((vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..300), any::<u32>()), 0..20)) {
+        let rows: Vec<Row> = rows.into_iter().flat_map(|(key, value, to)| {
+            [Row::Put { table: Table::Replies, key: key.clone(), value }, Row::Raise { table: Table::Days, key, to }]
+        }).collect();
+        let mut bytes = Vec::new();
+        encode_rows(&rows, &mut bytes);
+        prop_assert_eq!(decode_rows(&bytes), Ok(rows));
+    }
+}
+
+#[test]
+fn a_row_of_another_version_is_unreadable() {
+    let mut bytes = encode_session(&session(plain_order(), 1));
+    bytes[0] += 1;
+    assert_eq!(decode_session(&bytes), Err(Unreadable));
+    bytes[0] -= 1;
+    bytes.push(0);
+    assert_eq!(
+        decode_session(&bytes),
+        Err(Unreadable),
+        "and one with something behind it"
+    );
+}
+
+#[test]
+fn a_session_and_its_record_are_there_after_a_new_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    keep(&store, 5, &record(100, b"5".to_vec()));
+    store.close(at(0).day(), &[]).expect("closed");
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(
+        store
+            .record(&place("order-5"))
+            .expect("read")
+            .map(|record| record.reply.body),
+        Some(b"5".to_vec())
+    );
+    assert_eq!(
+        store.session(&session(plain_order(), 5).id).expect("read"),
+        Some(session(plain_order(), 5))
+    );
+    assert_eq!(
+        store.latest(),
+        at(5),
+        "the time of the last commit is remembered"
+    );
+}
+
+#[test]
+fn the_largest_values_become_no_blob_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    for number in 0..100 {
+        keep(
+            &store,
+            number,
+            &record(100, vec![b'x'; policy::BODY_MAX + 2_000]),
+        );
+    }
+    store.close(at(0).day(), &[]).expect("closed");
+    let blobs = std::fs::read_dir(dir.path().join("store/blobs"))
+        .expect("a directory")
+        .count();
+    assert_eq!(blobs, 0);
+}
+
+#[test]
+fn a_sweep_removes_what_has_expired_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    (0..1_200).for_each(|number| {
+        keep(
+            &store,
+            number,
+            &record(if number % 3 == 0 { 1_000 } else { 2_000 }, Vec::new()),
+        )
+    });
+    let mut cursor = SweepCursor::default();
+    let mut removed = 0;
+    loop {
+        let swept = store.sweep(&mut cursor, at(1_000)).expect("swept");
+        removed += swept.removed;
+        if swept.round_done {
+            break;
+        }
+    }
+    assert_eq!(removed, 400);
+    for number in 0..1_200 {
+        let found = store
+            .record(&place(&format!("order-{number}")))
+            .expect("read")
+            .is_some();
+        assert_eq!(found, number % 3 != 0, "{number}");
+        assert!(
+            store
+                .session(&session(plain_order(), number).id)
+                .expect("read")
+                .is_some(),
+            "sessions stay"
+        );
+    }
+}
+
+#[test]
+fn day_counts_only_rise_by_leases_and_are_exact_after_a_clean_close() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (day, key) = (at(0).day(), KeyId::new(at(0), [b'k'; 20]));
+    let store = open(dir.path());
+    let lease = |store: &Store, count| {
+        let (done, kept) = std::sync::mpsc::channel();
+        store.lease(day, &key, count, at(0), move |ok| {
+            done.send(ok).expect("the test waits")
+        });
+        assert!(kept.recv().expect("an answer"));
+        store.day_counts(day).expect("read")[&key]
+    };
+    assert_eq!(
+        [lease(&store, 8), lease(&store, 24), lease(&store, 16)],
+        [8, 24, 24]
+    );
+    store.close(day, &[(key, 17)]).expect("closed");
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(
+        store.day_counts(day).expect("read")[&key],
+        17,
+        "the journal of before does not raise it again"
+    );
+    assert_eq!(lease(&store, 25), 25);
+}
+
+#[test]
+fn counts_of_long_ago_are_forgotten() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let key = KeyId::new(at(0), [b'k'; 20]);
+    let (old, new) = (Day::from_number(100), Day::from_number(101));
+    for day in [old, new] {
+        let (done, kept) = std::sync::mpsc::channel();
+        store.lease(day, &key, 8, at(0), move |ok| {
+            done.send(ok).expect("the test waits")
+        });
+        assert!(kept.recv().expect("an answer"));
+    }
+    let today = Day::from_number(101 + policy::DAYS_KEPT).end();
+    let before = at(today.millis() - 1);
+    store
+        .sweep(&mut SweepCursor::default(), before)
+        .expect("swept");
+    assert_eq!(
+        (
+            store.day_counts(old).expect("read").len(),
+            store.day_counts(new).expect("read").len()
+        ),
+        (0, 1)
+    );
+}
+
+#[test]
+fn after_closing_nothing_is_kept_and_that_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    store.close(at(0).day(), &[]).expect("closed");
+    let kept = block_on(store.keep_session(&session(plain_order(), 1), None, at(1)));
+    assert_eq!(kept, Err(Unavailable));
+}
