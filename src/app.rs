@@ -15,7 +15,7 @@ pub use self::once::{Answer, Call};
 pub use self::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::id::SessionId;
+use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{RecordId, Reply};
 use crate::domain::json::Json;
 use crate::domain::key::{KeyState, Mode};
@@ -46,6 +46,42 @@ pub struct App {
     changing_keys: tokio::sync::Mutex<()>,
 }
 
+/// The clock goes on from the latest time that the store has seen, unless that lies so far ahead that somebody must
+/// look.
+fn go_on_from(clock: &Clock, latest: Timestamp) -> Result<(), String> {
+    let (shown, behind) = (clock.now(), latest.since(clock.now()));
+    if behind > policy::CLOCK_BEHIND_MAX {
+        return Err(format!(
+            "the system's clock shows {}, but the store has seen {}: set the clock right, or, if it is right now, start once with --trust-clock",
+            shown.rfc3339(),
+            latest.rfc3339()
+        ));
+    }
+    if behind > policy::LOCK_PATIENCE {
+        log::warn!(
+            "the system's clock is {} s behind the store's last entry; going on from there",
+            behind.as_secs()
+        );
+    }
+    clock.raise(latest);
+    Ok(())
+}
+
+/// Why a request has no key, and which key it would have been if its secret is one of a revoked or expired key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unidentified {
+    /// The refusal.
+    pub refusal: Refusal,
+    /// For the log.
+    pub key: Option<KeyId>,
+}
+
+impl From<Refusal> for Unidentified {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, key: None }
+    }
+}
+
 /// What a request shows of who it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Presented<'a> {
@@ -66,17 +102,12 @@ impl App {
         let options = Options {
             cache: settings.store_cache,
             min_free_disk: settings.min_free_disk,
+            latest: settings.trust_clock.then(|| clock.now()),
         };
         let random =
             entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
         let (store, pepper) = Store::open(&settings.data_dir, options, random)?;
-        let behind = clock.raise(store.latest());
-        if behind > policy::LOCK_PATIENCE {
-            log::warn!(
-                "the system's clock is {} s behind the last payment; going on from there",
-                behind.as_secs()
-            );
-        }
+        go_on_from(&clock, store.latest())?;
         let unreadable = |Unavailable| "the store can't be read; see the log".to_owned();
         let directory =
             Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
@@ -97,13 +128,13 @@ impl App {
     /// # Errors
     /// Which of the authentication refusals applies; "revoked" and "expired" only when the whole secret matched.
     pub async fn identify(
-        &self,
+        self: &Arc<Self>,
         presented: Presented<'_>,
         now: Timestamp,
-    ) -> Result<Arc<KeyEntry>, Refusal> {
+    ) -> Result<Arc<KeyEntry>, Unidentified> {
         let presented = match presented {
-            Presented::Nothing => return Err(Refusal::KeyUnknown),
-            Presented::Twice => return Err(Refusal::AuthorizationTwice),
+            Presented::Nothing => return Err(Refusal::KeyUnknown.into()),
+            Presented::Twice => return Err(Refusal::AuthorizationTwice.into()),
             Presented::Secret(presented) => presented,
         };
         let hash = self.pepper.hash(presented);
@@ -111,23 +142,31 @@ impl App {
             Some(entry) => entry,
             None => self.adopt(presented, now).await?,
         };
-        match entry.key.state_by(&hash, now) {
+        let refusal = match entry.key.state_by(&hash, now) {
             KeyState::Active => {
                 entry.touch(now);
-                Ok(entry)
+                return Ok(entry);
             }
-            KeyState::Revoked => Err(Refusal::KeyRevoked),
-            KeyState::Expired => Err(Refusal::KeyExpired),
-        }
+            KeyState::Revoked => Refusal::KeyRevoked,
+            KeyState::Expired => Refusal::KeyExpired,
+        };
+        Err(Unidentified {
+            refusal,
+            key: Some(entry.key.id),
+        })
     }
 
     /// The mock takes any well-formed test secret as a key of an account of its own.
-    async fn adopt(&self, presented: &[u8], now: Timestamp) -> Result<Arc<KeyEntry>, Refusal> {
+    async fn adopt(
+        self: &Arc<Self>,
+        presented: &[u8],
+        now: Timestamp,
+    ) -> Result<Arc<KeyEntry>, Refusal> {
         let text = std::str::from_utf8(presented).map_err(|_| Refusal::KeyUnknown)?;
         if !self.settings.mock || Secret::mode_of(text, policy::MOCK_LENGTH) != Some(Mode::Test) {
             return Err(Refusal::KeyUnknown);
         }
-        self.adopt_key(text, now).await
+        self.adopt_key(text.to_owned(), now).await
     }
 
     /// Lets a request of a key in, or turns it away without having spent anything.
@@ -139,40 +178,32 @@ impl App {
         entry: &Arc<KeyEntry>,
         now: Timestamp,
     ) -> Result<Permit, Refusal> {
+        let mut admission = entry.limiter.admit(now);
         loop {
-            match entry.limiter.admit(now) {
+            match admission {
                 Admission::Admitted(permit, lease) => {
                     lease
                         .into_iter()
-                        .for_each(|lease| self.lease(entry, lease, now, |_| ()));
+                        .for_each(|lease| self.lease(entry, lease, now));
                     return Ok(permit);
                 }
                 Admission::Refused(refused) => return Err(Refusal::RateLimited(refused)),
-                Admission::NeedsLease(lease) => {
-                    let (done, kept) = tokio::sync::oneshot::channel();
-                    self.lease(entry, lease, now, move |kept| {
-                        let _ = done.send(kept);
-                    });
-                    if kept.await != Ok(true) {
-                        return Err(Refusal::StorageUnavailable);
-                    }
+                Admission::NeedsLease(waiting) => {
+                    waiting
+                        .lease
+                        .into_iter()
+                        .for_each(|lease| self.lease(entry, lease, now));
+                    admission = waiting.over(now).await.ok_or(Refusal::StorageUnavailable)?;
                 }
             }
         }
     }
 
-    fn lease(
-        &self,
-        entry: &Arc<KeyEntry>,
-        lease: Lease,
-        now: Timestamp,
-        then: impl FnOnce(bool) + Send + 'static,
-    ) {
+    fn lease(&self, entry: &KeyEntry, lease: Lease, now: Timestamp) {
         let limiter = Arc::clone(&entry.limiter);
         self.store
             .lease(lease.day, &entry.key.id, lease.count, now, move |kept| {
-                limiter.leased(lease, kept, now);
-                then(kept);
+                limiter.leased(lease, kept, now)
             });
     }
 
@@ -257,19 +288,9 @@ impl App {
     pub fn close(&self) -> Result<(), String> {
         let now = self.clock.now();
         self.note_used(now);
-        let today = now.day();
-        let counts: Vec<_> = self
-            .directory
-            .day_counts()
-            .into_iter()
-            .filter(|(_, day, _)| *day == today)
-            .collect();
-        let counts: Vec<_> = counts
-            .into_iter()
-            .map(|(key, _, count)| (key, count))
-            .collect();
+        let counts = self.directory.counts_of(now.day());
         self.store
-            .close(today, &counts)
+            .close(now, &counts)
             .map_err(|Unavailable| "the store was not closed cleanly; see the log".to_owned())
     }
 }

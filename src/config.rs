@@ -42,8 +42,12 @@ pub struct Settings {
     pub workers: usize,
     /// How long running requests get at the end.
     pub shutdown_timeout: Duration,
+    /// The store has seen a later time than the clock shows, and the clock is right.
+    pub trust_clock: bool,
     /// For development: any well-formed test key is taken.
     pub mock: bool,
+    /// Nobody said where to keep the store.
+    pub data_dir_is_default: bool,
 }
 
 /// Where the data directory and the configuration file are; every command takes these.
@@ -68,16 +72,16 @@ pub struct Given {
     #[arg(long, env = "ATLAS_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Requests a minute of a key that has no limit of its own [default: 1000]
-    #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N")]
+    #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N", value_parser = limit)]
     per_minute: Option<u32>,
     /// Requests a UTC day of such a key [default: 100000]
-    #[arg(long, env = "ATLAS_PER_DAY", value_name = "N")]
+    #[arg(long, env = "ATLAS_PER_DAY", value_name = "N", value_parser = limit)]
     per_day: Option<u32>,
     /// Requests at once of such a key [default: 50]
-    #[arg(long, env = "ATLAS_CONCURRENT", value_name = "N")]
+    #[arg(long, env = "ATLAS_CONCURRENT", value_name = "N", value_parser = limit)]
     concurrent: Option<u32>,
     /// Requests a minute of an address that shows no good key [default: 60]
-    #[arg(long, env = "ATLAS_PER_ADDRESS", value_name = "N")]
+    #[arg(long, env = "ATLAS_PER_ADDRESS", value_name = "N", value_parser = limit)]
     per_address: Option<u32>,
     /// Largest request body, 1KiB to 64KiB [default: 64KiB]
     #[arg(long, env = "ATLAS_MAX_BODY", value_name = "SIZE")]
@@ -107,7 +111,7 @@ pub struct Given {
     /// Free disk space under which payments get 503 instead of a half-written store [default: 64MiB]
     #[arg(long, env = "ATLAS_MIN_FREE_DISK", value_name = "SIZE")]
     min_free_disk: Option<ByteSize>,
-    /// Memory for the store's pages, 1MiB or more; the process takes about twice as much [default: 64MiB]
+    /// Memory for the store's pages, 1MiB or more; the process takes up to twice as much more [default: 64MiB]
     #[arg(long, env = "ATLAS_STORE_CACHE", value_name = "SIZE")]
     store_cache: Option<ByteSize>,
     /// Threads that serve, 1 to 256 [default: one a core]
@@ -116,6 +120,21 @@ pub struct Given {
     /// How long running requests get to finish at the end [default: 10s]
     #[arg(long, env = "ATLAS_SHUTDOWN_TIMEOUT", value_name = "TIME")]
     shutdown_timeout: Option<Span>,
+    /// Go by the system's clock though the store has seen a later time; for one start, after a clock was wrong
+    #[arg(long, env = "ATLAS_TRUST_CLOCK", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    trust_clock: Option<bool>,
+}
+
+/// Reads a limit.
+///
+/// # Errors
+/// What a limit is.
+pub fn limit(text: &str) -> Result<u32, String> {
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=policy::LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", policy::LIMIT_MAX))
 }
 
 /// A length of time as people write it: `90d`, `24h`, `1m 30s`, `500ms`.
@@ -239,7 +258,9 @@ impl Settings {
             store_cache,
             workers,
             shutdown_timeout,
+            trust_clock,
         } = flags.or(file);
+        let data_dir = place.data_dir.clone().or(data_dir);
         let mock = purpose == Purpose::Mock;
         let port = if mock { 54_321 } else { 8_080 };
         let limit = |name, given: Option<u32>, default| {
@@ -249,11 +270,8 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port))),
-            data_dir: place
-                .data_dir
-                .clone()
-                .or(data_dir)
-                .unwrap_or_else(|| PathBuf::from("data")),
+            data_dir_is_default: data_dir.is_none(),
+            data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             limits: Limits {
                 per_minute: limit("per_minute", per_minute, policy::PER_MINUTE)?,
                 per_day: limit("per_day", per_day, policy::PER_DAY)?,
@@ -261,13 +279,15 @@ impl Settings {
             },
             per_address: limit("per_address", per_address, policy::PER_ADDRESS)?,
             max_body: body_size(max_body)?,
-            body_timeout: longer_than_nothing(
+            body_timeout: bounded(
                 "body_timeout",
                 span(body_timeout, policy::BODY_TIMEOUT),
+                policy::WAIT_MAX,
             )?,
-            idempotency_lifetime: longer_than_nothing(
+            idempotency_lifetime: bounded(
                 "idempotency_lifetime",
                 span(idempotency_lifetime, policy::IDEMPOTENCY_LIFETIME),
+                policy::IDEMPOTENCY_LIFETIME_MAX,
             )?,
             allow_origin: allow_origin.unwrap_or_default(),
             trusted_proxy: trusted_proxy
@@ -283,7 +303,12 @@ impl Settings {
                 1 << 40,
             )?,
             workers: in_range("workers", workers.unwrap_or(cores), 1, 256)?,
-            shutdown_timeout: span(shutdown_timeout, policy::SHUTDOWN_TIMEOUT),
+            shutdown_timeout: bounded(
+                "shutdown_timeout",
+                span(shutdown_timeout, policy::SHUTDOWN_TIMEOUT),
+                policy::WAIT_MAX,
+            )?,
+            trust_clock: trust_clock.unwrap_or(false),
             mock,
         })
     }
@@ -307,6 +332,7 @@ impl Given {
             store_cache: self.store_cache.or(other.store_cache),
             workers: self.workers.or(other.workers),
             shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
+            trust_clock: self.trust_clock.or(other.trust_clock),
         }
     }
 }
@@ -348,10 +374,15 @@ fn body_size(given: Option<ByteSize>) -> Result<usize, String> {
     }
 }
 
-fn longer_than_nothing(name: &str, span: Duration) -> Result<Duration, String> {
-    if span.is_zero() {
-        Err(format!("{name} = 0s: must be longer than nothing, as 30s"))
-    } else {
-        Ok(span)
+fn bounded(name: &str, span: Duration, most: Duration) -> Result<Duration, String> {
+    if span.is_zero() || span > most {
+        let (span, most) = (
+            humantime::format_duration(span),
+            humantime::format_duration(most),
+        );
+        return Err(format!(
+            "{name} = {span}: must be longer than nothing and at most {most}, as 30s"
+        ));
     }
+    Ok(span)
 }

@@ -11,10 +11,11 @@ mod meter;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 pub use self::addresses::Addresses;
 use self::meter::Meter;
-use crate::domain::limit::{Allowance, DayCount, DayVerdict, Limits, Scope};
+use crate::domain::limit::{Allowance, DayCount, Limits, Scope};
 use crate::domain::refusal::RateLimited;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
@@ -30,22 +31,28 @@ struct Counters {
     day: DayCount,
     /// A lease was asked for and is not there yet.
     leasing: bool,
+    /// Who is told when it is, or can't be had.
+    waiting: Vec<oneshot::Sender<bool>>,
     running: u32,
 }
 
 /// A place among a key's running requests. Dropping it gives it back.
 #[derive(Debug)]
-pub struct Permit {
-    limiter: Arc<KeyLimiter>,
-    /// What the limits stood at once this request was counted.
-    pub standing: Standing,
-}
+struct Slot(Arc<KeyLimiter>);
 
-impl Drop for Permit {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counters = self.limiter.0.lock();
+        let mut counters = self.0.0.lock();
         counters.running = counters.running.saturating_sub(1);
     }
+}
+
+/// A request that was let in; its slot comes back by drop.
+#[derive(Debug)]
+pub struct Permit {
+    _slot: Slot,
+    /// What the limits stood at once this request was counted.
+    pub standing: Standing,
 }
 
 /// More of the day to be put on disk: `count` for `day`.
@@ -57,6 +64,22 @@ pub struct Lease {
     pub count: u32,
 }
 
+/// A request that has a slot and waits for more of its day. One of all that wait is told which lease to ask for.
+#[derive(Debug)]
+pub struct Waiting {
+    slot: Slot,
+    /// What to put on disk, and then to tell [`KeyLimiter::leased`]; None when somebody else does.
+    pub lease: Option<Lease>,
+    kept: oneshot::Receiver<bool>,
+}
+
+impl Waiting {
+    /// Waits for the lease and tries again; None when it could not be put on disk.
+    pub async fn over(self, now: Timestamp) -> Option<Admission> {
+        matches!(self.kept.await, Ok(true)).then(|| self.slot.spend(now))
+    }
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Admission {
@@ -64,8 +87,8 @@ pub enum Admission {
     Admitted(Permit, Option<Lease>),
     /// It does not run and has spent nothing.
     Refused(RateLimited),
-    /// It may run once this lease is on disk; ask again then.
-    NeedsLease(Lease),
+    /// It may run once more of the day is on disk.
+    NeedsLease(Waiting),
 }
 
 /// What a key's limits stand at, for the headers.
@@ -98,56 +121,20 @@ impl KeyLimiter {
             minute: Meter::new(limits.per_minute),
             day: DayCount::restored(day, used),
             leasing: false,
+            waiting: Vec::new(),
             running: 0,
         }))
     }
 
-    /// Admits a request or says why not, all in one.
+    /// Admits a request or says why not.
     pub fn admit(self: &Arc<Self>, now: Timestamp) -> Admission {
         let mut counters = self.0.lock();
-        let limits = counters.limits;
-        counters.day = counters.day.at(now);
-        if counters.running >= limits.concurrent {
-            return Admission::Refused(no_slot(limits, now));
+        if counters.running >= counters.limits.concurrent {
+            return Admission::Refused(no_slot(counters.limits, now));
         }
-        if counters.minute.remaining(now) == 0 {
-            let retry_after = counters.minute.wait(now);
-            return Admission::Refused(RateLimited {
-                allowance: counters.standing(now).minute,
-                retry_after,
-            });
-        }
-        match counters.day.verdict(limits.per_day) {
-            DayVerdict::Spent => {
-                let retry_after = now.day().end().since(now);
-                return Admission::Refused(RateLimited {
-                    allowance: counters.standing(now).day,
-                    retry_after,
-                });
-            }
-            DayVerdict::NeedsLease => return Admission::NeedsLease(counters.next_lease()),
-            DayVerdict::Fits => (),
-        }
-        if let Err(retry_after) = counters.minute.spend(now) {
-            return Admission::Refused(RateLimited {
-                allowance: counters.standing(now).minute,
-                retry_after,
-            });
-        }
-        counters.day = counters.day.spend();
         counters.running += 1;
-        let lease = (!counters.leasing && counters.day.runs_low(limits.per_day))
-            .then(|| counters.next_lease());
-        counters.leasing |= lease.is_some();
-        let standing = counters.standing(now);
         drop(counters);
-        Admission::Admitted(
-            Permit {
-                limiter: Arc::clone(self),
-                standing,
-            },
-            lease,
-        )
+        Slot(Arc::clone(self)).spend(now)
     }
 
     /// A lease that was asked for is on disk, or could not be put there.
@@ -156,6 +143,12 @@ impl KeyLimiter {
         counters.leasing = false;
         if kept {
             counters.day = counters.day.extended(lease.day, lease.count, now);
+        }
+        // Whoever hung up meanwhile is not there to be told.
+        let waiting = std::mem::take(&mut counters.waiting);
+        drop(counters);
+        for waiting in waiting {
+            let _ = waiting.send(kept);
         }
     }
 
@@ -182,12 +175,81 @@ impl KeyLimiter {
     }
 }
 
-impl Counters {
-    fn next_lease(&self) -> Lease {
-        Lease {
-            day: self.day.day(),
-            count: self.day.next_lease(),
+impl Slot {
+    /// Looks at minute and day and spends one of both, or nothing.
+    fn spend(self, now: Timestamp) -> Admission {
+        let limiter = Arc::clone(&self.0);
+        let mut counters = limiter.0.lock();
+        counters.day = counters.day.at(now);
+        if let Err(refused) = counters.check(now) {
+            drop(counters);
+            return Admission::Refused(refused);
         }
+        if counters.day.needs_lease() {
+            let (told, kept) = oneshot::channel();
+            counters.waiting.push(told);
+            let lease = counters.take_lease();
+            return Admission::NeedsLease(Waiting {
+                slot: self,
+                lease,
+                kept,
+            });
+        }
+        if let Err(retry_after) = counters.minute.spend(now) {
+            let allowance = counters.standing(now).minute;
+            drop(counters);
+            return Admission::Refused(RateLimited {
+                allowance,
+                retry_after,
+            });
+        }
+        counters.day = counters.day.spend();
+        let lease = if counters.day.runs_low(counters.limits.per_day) {
+            counters.take_lease()
+        } else {
+            None
+        };
+        let standing = counters.standing(now);
+        Admission::Admitted(
+            Permit {
+                _slot: self,
+                standing,
+            },
+            lease,
+        )
+    }
+}
+
+impl Counters {
+    /// Whether minute and day have one left. Where neither has, the one that keeps the client waiting longer speaks, so
+    /// that a request sent after the wait is admitted.
+    fn check(&self, now: Timestamp) -> Result<(), RateLimited> {
+        let standing = self.standing(now);
+        let spent = |allowance: Allowance, retry_after| {
+            (allowance.remaining == 0).then_some(RateLimited {
+                allowance,
+                retry_after,
+            })
+        };
+        let minute = spent(standing.minute, self.minute.wait(now));
+        let day = spent(standing.day, standing.day.resets_at.since(now));
+        match minute
+            .into_iter()
+            .chain(day)
+            .max_by_key(|refused| refused.retry_after)
+        {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// The lease to ask for, unless somebody does already.
+    fn take_lease(&mut self) -> Option<Lease> {
+        let lease = Lease {
+            day: self.day.day(),
+            count: self.day.next_lease(self.limits.per_day),
+        };
+        (!std::mem::replace(&mut self.leasing, true)).then_some(lease)
     }
 
     fn standing(&self, now: Timestamp) -> Standing {

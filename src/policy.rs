@@ -28,8 +28,10 @@ pub const ADDRESS_CLEANUP: Duration = Duration::from_secs(60);
 pub const LEASE_MIN: u32 = 8;
 /// Largest such step, for a client that calls often: one write for 256 requests, 0.26 % of the default day.
 pub const LEASE_MAX: u32 = 256;
+/// A step is at most this part of the limit, so that a crash can't cost a small limit much of its day.
+pub const LEASE_SHARE: u32 = 64;
 /// A lease used up faster than this is followed by one of double size, a slower one by one of half the size.
-pub const LEASE_PACE: Duration = Duration::from_secs(1);
+pub const LEASE_PACE: Duration = Duration::from_millis(100);
 
 // ---- Idempotency (contract, section 3) ----
 
@@ -59,6 +61,13 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// JSON nested deeper than this is refused; nothing in the API nests deeper than three.
 pub const JSON_DEPTH: usize = 64;
 
+/// Longest a setting of a wait can be set to.
+pub const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+/// Longest an idempotency record can be set to live.
+pub const IDEMPOTENCY_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How long the command line waits for the server's answer.
+pub const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+
 // ---- Keys (contract, section 2) ----
 
 /// Random characters of a secret: 30 of base62 are 178 bits.
@@ -73,14 +82,17 @@ pub const MOCK_LENGTH: std::ops::RangeInclusive<usize> = 1..=247;
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest grace that may be asked for; whoever wants longer wants two keys.
 pub const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Old secrets remembered per key, to tell "expired" from "unknown".
-pub const RETIRED_SECRETS: usize = 8;
+/// Old secrets remembered per key (40 bytes each): those that still work, and to tell "expired" from "unknown".
+pub const RETIRED_SECRETS: usize = 32;
 /// Longest name of a key, in characters.
 pub const NAME_MAX: usize = 100;
 /// Longest name of an account, in characters.
 pub const ACCOUNT_MAX: usize = 64;
-/// Last-used times and swept rows are written at this pace at most.
+/// Last-used times are written at this pace at most.
 pub const LAST_USED_PACE: Duration = Duration::from_secs(60);
+
+/// Longest expiry of a key; whoever wants longer wants none.
+pub const EXPIRY_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 // ---- Sessions (contract, section 5) ----
 
@@ -123,10 +135,17 @@ pub const CACHE: u64 = 64 * 1024 * 1024;
 pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 /// How long to wait for another process to let go of the store, as at a restart.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look whether it has.
+pub const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// A store that has seen a time so far ahead of the system's clock was given a wrong one, now or then: a person decides.
+pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Rows that the sweeper looks at in one step (about a millisecond).
 pub const SWEEP_STEP: usize = 500;
 /// Rest between two steps of the sweeper while it finds little to remove: a million rows are seen in 7 minutes.
 pub const SWEEP_REST: Duration = Duration::from_millis(200);
+/// An expired record is removed this much later, beyond the time a body may take: a request is judged by the time it
+/// came, and must still find the record that lived then.
+pub const SWEEP_MARGIN: Duration = Duration::from_secs(60);
 /// A step that removed at least this share of its rows is followed by the next at once.
 pub const SWEEP_BUSY: usize = SWEEP_STEP / 10;
 /// Day counts are kept this many days, for the operator to look back on.

@@ -70,9 +70,10 @@ impl Running {
     /// # Errors
     /// One line for the operator when the last writes did not reach the disk.
     pub async fn stop(self) -> Result<(), String> {
-        drop(std::fs::remove_file(&self.socket));
-        self.admin.stop(true).await;
+        // Keys can be revoked until the last request has ended.
         self.api.stop(true).await;
+        self.admin.stop(true).await;
+        drop(std::fs::remove_file(&self.socket));
         drop(self.upkeep);
         self.app.close()
     }

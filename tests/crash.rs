@@ -7,9 +7,9 @@
     reason = "a test says by panicking what is wrong"
 )]
 
-#[path = "binary/atlas.rs"]
+#[path = "binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
-mod atlas;
+mod process;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
-use atlas::{Answer, Atlas, Client};
+use process::{Answer, Atlas, Client};
 
 const ROUNDS: usize = 30;
 const WRITERS: usize = 50;
@@ -56,12 +56,16 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
                 again.status,
                 201,
                 "{key} is stuck: {}",
-                atlas::text(&again.body)
+                process::text(&again.body)
             );
             match answer {
                 Some(first) => {
                     assert!(again.replayed, "{key} was answered and is forgotten");
-                    assert_eq!(atlas::text(&again.body), atlas::text(&first.body), "{key}");
+                    assert_eq!(
+                        process::text(&again.body),
+                        process::text(&first.body),
+                        "{key}"
+                    );
                     answered += 1;
                 }
                 None => {
@@ -91,7 +95,7 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
 
 /// A start that is cut short, right away or once it has written its first line.
 fn kill_while_starting(directory: &Path) {
-    let mut command = Command::new(atlas::BINARY);
+    let mut command = Command::new(process::BINARY);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(directory);

@@ -148,12 +148,12 @@ impl Directory {
         keys.by_id.values().filter_map(newly).collect()
     }
 
-    /// For each key the day it counts and the requests admitted on it.
-    pub fn day_counts(&self) -> Vec<(KeyId, Day, u32)> {
+    /// For each key that was used on this day, the requests admitted on it.
+    pub fn counts_of(&self, today: Day) -> Vec<(KeyId, u32)> {
         let count = |entry: &Arc<KeyEntry>| {
             let (day, count) = entry.limiter.day_count();
-            (entry.key.id, day, count)
+            (day == today && count > 0).then_some((entry.key.id, count))
         };
-        self.keys.read().by_id.values().map(count).collect()
+        self.keys.read().by_id.values().filter_map(count).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use self::words::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
 use super::{App, KeyEntry};
 use crate::domain::id::KeyId;
-use crate::domain::key::{Account, ApiKey, KeyName, KeyState, Mode, OwnLimits};
+use crate::domain::key::{Account, ApiKey, KeyState, Mode, OwnLimits};
 use crate::domain::refusal::Refusal;
 use crate::domain::secret::{Secret, SecretHash, mask};
 use crate::domain::time::Timestamp;
@@ -29,8 +29,15 @@ impl From<entropy::NoEntropy> for String {
 
 impl App {
     /// Does what a command says. What it changes is on disk when this returns, and in force for every request that
-    /// starts afterwards.
-    pub async fn manage_keys(&self, command: KeyCommand) -> KeyAnswer {
+    /// starts afterwards. Goes on when whoever asked is gone: half a change would be on disk and not in force.
+    pub async fn manage_keys(self: &Arc<Self>, command: KeyCommand) -> KeyAnswer {
+        let app = Arc::clone(self);
+        let work = tokio::spawn(async move { app.carry_out(command).await });
+        work.await
+            .unwrap_or_else(|_| KeyAnswer::Failed("something went wrong; see the log".to_owned()))
+    }
+
+    async fn carry_out(&self, command: KeyCommand) -> KeyAnswer {
         let now = self.clock.now();
         let _one_at_a_time = self.changing_keys.lock().await;
         let answer = match command {
@@ -88,40 +95,41 @@ impl App {
         Ok(KeyReport::of(&entry, now))
     }
 
-    /// The mock's key for a secret it sees for the first time: an account of its own, named after the secret's hash.
+    /// The mock's key for a secret it sees for the first time, of an account of its own.
     pub(super) async fn adopt_key(
-        &self,
-        text: &str,
+        self: &Arc<Self>,
+        text: String,
         now: Timestamp,
     ) -> Result<Arc<KeyEntry>, Refusal> {
-        let _one_at_a_time = self.changing_keys.lock().await;
-        let hash = self.hash(text);
-        if let Some(entry) = self.directory.find(&hash) {
-            return Ok(entry);
-        }
-        let id = KeyId::new(
-            now,
-            entropy::base62().map_err(|entropy::NoEntropy| Refusal::Internal)?,
-        );
-        let name = KeyName::try_from("mock".to_owned()).map_err(|_| Refusal::Internal)?;
-        let account = Account::try_from(format!("mock-{}", &id.to_string()[KeyId::LENGTH - 8..]))
-            .map_err(|_| Refusal::Internal)?;
-        let key = ApiKey {
-            id,
-            account,
-            mode: Mode::Test,
-            name,
-            mask: mask(text),
-            secret: hash,
-            retired: Vec::new(),
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-            limits: OwnLimits::default(),
-        };
-        self.keep(key, now)
-            .await
-            .map_err(|Unavailable| Refusal::StorageUnavailable)
+        let app = Arc::clone(self);
+        let work = tokio::spawn(async move {
+            let _one_at_a_time = app.changing_keys.lock().await;
+            let hash = app.hash(&text);
+            if let Some(entry) = app.directory.find(&hash) {
+                return Ok(entry);
+            }
+            let id = KeyId::new(
+                now,
+                entropy::base62().map_err(|entropy::NoEntropy| Refusal::Internal)?,
+            );
+            let key = ApiKey {
+                id,
+                account: Account::try_from(format!("mock-{id}")).map_err(|_| Refusal::Internal)?,
+                mode: Mode::Test,
+                name: "mock".parse().map_err(|_| Refusal::Internal)?,
+                mask: mask(&text),
+                secret: hash,
+                retired: Vec::new(),
+                created_at: now,
+                expires_at: None,
+                revoked_at: None,
+                limits: OwnLimits::default(),
+            };
+            app.keep(key, now)
+                .await
+                .map_err(|Unavailable| Refusal::StorageUnavailable)
+        });
+        work.await.unwrap_or(Err(Refusal::Internal))
     }
 
     async fn roll_key(
@@ -140,7 +148,7 @@ impl App {
         let secret = Secret::mint(entry.key.mode, entropy::base62()?);
         let key = entry
             .key
-            .rolled(&secret, self.hash(secret.expose()), grace, now);
+            .rolled(&secret, self.hash(secret.expose()), grace, now)?;
         self.keep(key.clone(), now).await?;
         let old_secret_works_until = Some(now.plus(grace).rfc3339());
         Ok(SecretReport {
@@ -172,6 +180,7 @@ impl App {
             key.name = name;
         }
         if let Some(expires) = change.expires {
+            check_expiry(expires.value())?;
             key.expires_at = expires
                 .value()
                 .map(|seconds| now.plus(Duration::from_secs(seconds)));
@@ -192,6 +201,7 @@ impl App {
 
     fn new_key(&self, new: NewKey, secret: &Secret, now: Timestamp) -> Result<ApiKey, String> {
         check_limits(new.limits)?;
+        check_expiry(new.expires_in_seconds)?;
         Ok(ApiKey {
             id: KeyId::new(now, entropy::base62()?),
             account: new.account,
@@ -250,5 +260,13 @@ fn check_limits(limits: OwnLimits) -> Result<(), String> {
             "a limit is a whole number from 1 to {}",
             policy::LIMIT_MAX
         ))
+    }
+}
+
+fn check_expiry(seconds: Option<u64>) -> Result<(), String> {
+    if seconds.is_none_or(|seconds| (1..=policy::EXPIRY_MAX.as_secs()).contains(&seconds)) {
+        Ok(())
+    } else {
+        Err("an expiry lies between 1s and 36500d ahead".to_owned())
     }
 }

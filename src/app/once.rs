@@ -72,21 +72,20 @@ impl App {
         };
         let id = RecordId::of(&call.entry.key.account, call.entry.key.mode, key);
         let fingerprint = Fingerprint::of(&call.method, &call.path, &call.query, body);
-        if !self.running.lock().insert(id) {
-            return Err(Refusal::IdempotencyKeyInUse);
-        }
-        let claim = Claim {
+        let is_first = self.running.lock().insert(id);
+        let claim = is_first.then(|| Claim {
             app: Arc::clone(self),
             place: Some((id, fingerprint)),
-        };
+        });
         let stored = self
             .store
             .record(&id)
             .map_err(|Unavailable| Refusal::StorageUnavailable)?;
-        match decide(stored, fingerprint, call.now) {
-            Decision::Run => Ok(Begun::Run(claim)),
-            Decision::Replay(reply) => Ok(Begun::Replay(reply)),
-            Decision::Mismatch => Err(Refusal::IdempotencyKeyReused),
+        match (decide(stored, fingerprint, call.now), claim) {
+            (Decision::Run, Some(claim)) => Ok(Begun::Run(claim)),
+            (Decision::Run, None) => Err(Refusal::IdempotencyKeyInUse),
+            (Decision::Replay(reply), _) => Ok(Begun::Replay(reply)),
+            (Decision::Mismatch, _) => Err(Refusal::IdempotencyKeyReused),
         }
     }
 

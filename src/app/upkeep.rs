@@ -65,10 +65,12 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
             return;
         }
         let Some(app) = app.upgrade() else { return };
+        let _vital = app.store.vital();
         let now = app.clock.now();
+        let margin = app.settings.body_timeout + policy::SWEEP_MARGIN;
         busy = app
             .store
-            .sweep(&mut cursor, now)
+            .sweep(&mut cursor, now.minus(margin))
             .is_ok_and(|swept| swept.removed >= policy::SWEEP_BUSY);
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;

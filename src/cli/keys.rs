@@ -1,14 +1,13 @@
 //! `atlas keys`.
 
 use std::io::{IsTerminal, Read};
-use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::{Failure, note, remote, say, to_json};
 use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
-use crate::config::{Given, Place, Purpose, Settings, Span};
+use crate::config::{Given, Place, Purpose, Settings, Span, limit};
 use crate::domain::id::KeyId;
 use crate::domain::key::{Account, KeyName, Mode, OwnLimits};
 use crate::domain::time::seconds_up;
@@ -30,7 +29,7 @@ pub(super) enum Keys {
     /// Give a key a new secret and print it, once
     Roll {
         /// The key, as key_...
-        id: Id,
+        id: String,
         /// How long the old secret goes on working, 0s to 30d
         #[arg(long, value_name = "TIME", default_value = "24h")]
         grace: Span,
@@ -38,7 +37,7 @@ pub(super) enum Keys {
     /// Make a key useless, at once and for good
     Revoke {
         /// The key, as key_...
-        id: Id,
+        id: String,
     },
     /// Make a key for a secret that exists elsewhere, read from standard input
     Import {
@@ -48,22 +47,22 @@ pub(super) enum Keys {
     /// Change a key's name, expiry or limits
     Update {
         /// The key, as key_...
-        id: Id,
+        id: String,
         /// Name for people
         #[arg(long)]
         name: Option<KeyName>,
         /// It stops working after this time from now, as 90d; `never` takes an expiry away
-        #[arg(long, value_name = "TIME|never")]
-        expires: Option<OrWord<Span>>,
+        #[arg(long, value_name = "TIME|never", value_parser = seconds_or_never)]
+        expires: Option<Change<u64>>,
         /// Requests a minute; `default` follows the server
-        #[arg(long, value_name = "N|default")]
-        per_minute: Option<OrWord<u32>>,
+        #[arg(long, value_name = "N|default", value_parser = limit_or_default)]
+        per_minute: Option<Change<u32>>,
         /// Requests a UTC day; `default` follows the server
-        #[arg(long, value_name = "N|default")]
-        per_day: Option<OrWord<u32>>,
+        #[arg(long, value_name = "N|default", value_parser = limit_or_default)]
+        per_day: Option<Change<u32>>,
         /// Requests at once; `default` follows the server
-        #[arg(long, value_name = "N|default")]
-        concurrent: Option<OrWord<u32>>,
+        #[arg(long, value_name = "N|default", value_parser = limit_or_default)]
+        concurrent: Option<Change<u32>>,
     },
 }
 
@@ -80,13 +79,13 @@ pub(super) struct About {
     #[arg(long, value_name = "TIME")]
     expires: Option<Span>,
     /// Requests a minute, instead of the server's setting
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     per_minute: Option<u32>,
     /// Requests a UTC day, instead of the server's setting
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     per_day: Option<u32>,
     /// Requests at once, instead of the server's setting
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     concurrent: Option<u32>,
 }
 
@@ -106,45 +105,32 @@ impl About {
     }
 }
 
-/// A key id on the command line.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Id(KeyId);
+/// A key id. Read here and not by clap, which would repeat a secret that was pasted by mistake.
+fn key_id(text: &str) -> Result<KeyId, Failure> {
+    let refuse = || {
+        Failure::Usage(
+            "the key is named by its id, as `atlas keys list` shows it (key_...)".to_owned(),
+        )
+    };
+    KeyId::parse(text).ok_or_else(refuse)
+}
 
-impl FromStr for Id {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // Whoever pastes a secret here must not find it in the message.
-        KeyId::parse(text)
-            .map(Self)
-            .ok_or_else(|| "must be a key id, as `atlas keys list` shows them (key_...)".to_owned())
+fn seconds_or_never(text: &str) -> Result<Change<u64>, String> {
+    match text {
+        "never" => Ok(Change::Unset),
+        _ => text
+            .parse::<Span>()
+            .map(|span| Change::To(seconds_up(span.0)))
+            .map_err(|must| format!("{must}, or never")),
     }
 }
 
-/// A value, or the word that takes it away.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OrWord<T>(Change<T>);
-
-impl<T: FromStr> FromStr for OrWord<T> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "never" | "default" => Ok(Self(Change::Unset)),
-            _ => text
-                .parse()
-                .map(|value| Self(Change::To(value)))
-                .map_err(|_| "must be a value, or the word for none".to_owned()),
-        }
-    }
-}
-
-impl OrWord<Span> {
-    fn seconds(self) -> Change<u64> {
-        match self.0 {
-            Change::To(span) => Change::To(seconds_up(span.0)),
-            Change::Unset => Change::Unset,
-        }
+fn limit_or_default(text: &str) -> Result<Change<u32>, String> {
+    match text {
+        "default" => Ok(Change::Unset),
+        _ => limit(text)
+            .map(Change::To)
+            .map_err(|must| format!("{must}, or default")),
     }
 }
 
@@ -152,8 +138,8 @@ impl OrWord<Span> {
 pub(super) fn run(place: &Place, keys: Keys, json: bool) -> Result<(), Failure> {
     let settings =
         Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
-    let only_looks = matches!(keys, Keys::List);
-    if only_looks && !settings.data_dir.join("store").exists() {
+    let makes_first = matches!(keys, Keys::Create { .. } | Keys::Import { .. });
+    if !makes_first && !settings.data_dir.join("store").exists() {
         return Err(Failure::Failed(format!(
             "there is no store in {}: name it with --data-dir, or start `atlas serve`",
             settings.data_dir.display()
@@ -171,10 +157,10 @@ fn command(keys: Keys) -> Result<KeyCommand, Failure> {
         Keys::Create { about, mode } => KeyCommand::Create(about.new_key(mode)),
         Keys::List => KeyCommand::List,
         Keys::Roll { id, grace } => KeyCommand::Roll {
-            id: id.0,
+            id: key_id(&id)?,
             grace_seconds: seconds_up(grace.0),
         },
-        Keys::Revoke { id } => KeyCommand::Revoke { id: id.0 },
+        Keys::Revoke { id } => KeyCommand::Revoke { id: key_id(&id)? },
         Keys::Import { about } => KeyCommand::Import {
             secret: read_secret()?,
             key: about.new_key(Mode::Test),
@@ -189,12 +175,15 @@ fn command(keys: Keys) -> Result<KeyCommand, Failure> {
         } => {
             let change = KeyChange {
                 name,
-                expires: expires.map(OrWord::seconds),
-                per_minute: per_minute.map(|limit| limit.0),
-                per_day: per_day.map(|limit| limit.0),
-                concurrent: concurrent.map(|limit| limit.0),
+                expires,
+                per_minute,
+                per_day,
+                concurrent,
             };
-            KeyCommand::Update { id: id.0, change }
+            KeyCommand::Update {
+                id: key_id(&id)?,
+                change,
+            }
         }
     })
 }

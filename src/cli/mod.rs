@@ -82,9 +82,10 @@ enum Verb {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // What a server writes is nobody else's to read, from the first file on.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = match Cli::try_parse_from(with_default_verb(arguments)) {
+    let cli = match parse(arguments.collect()) {
         Ok(cli) => cli,
         Err(error) => {
+            // A failure to print the usage has nowhere to be told.
             drop(error.print());
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -103,18 +104,20 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// `atlas` alone, or with flags only, serves.
-fn with_default_verb(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<_> = arguments.collect();
-    let first = arguments
-        .get(1)
-        .map(|argument| argument.to_string_lossy().into_owned());
-    let speaks_for_itself = |first: &str| {
-        !first.starts_with('-') || matches!(first, "-h" | "--help" | "-V" | "--version")
+fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    use clap::error::ErrorKind::{MissingSubcommand, UnknownArgument};
+    let error = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
     };
-    if !first.as_deref().is_some_and(speaks_for_itself) {
-        arguments.insert(arguments.len().min(1), OsString::from("serve"));
+    let begins_with_flag = arguments
+        .get(1)
+        .is_none_or(|first| first.as_encoded_bytes().starts_with(b"-"));
+    if !begins_with_flag || !matches!(error.kind(), MissingSubcommand | UnknownArgument) {
+        return Err(error);
     }
-    arguments
+    arguments.insert(arguments.len().min(1), OsString::from("serve"));
+    Cli::try_parse_from(arguments)
 }
 
 fn complain(line: &str, code: u8) -> ExitCode {

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::policy;
 use crate::serve::{reachable, socket_of};
 
 /// Carries a command out.
@@ -22,7 +23,7 @@ pub(super) async fn manage_keys(
         Err(error) => Err(error),
     };
     match server {
-        Ok(stream) => ask(stream, &command)
+        Ok(stream) => within(policy::ADMIN_TIMEOUT, ask(stream, &command))
             .await
             .map_err(|e| format!("the server did not answer on {}: {e}", socket.display())),
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(format!(
@@ -63,4 +64,18 @@ async fn ask(
     drop(sender);
     drop(connection.await);
     Ok(serde_json::from_slice(&answer)?)
+}
+
+/// The server may hang: then say so instead of hanging too.
+async fn within<T>(
+    most: std::time::Duration,
+    work: impl Future<Output = Result<T, Box<dyn std::error::Error>>>,
+) -> Result<T, Box<dyn std::error::Error>> {
+    let late = || {
+        format!(
+            "nothing came within {} s; `atlas keys list` shows what was done",
+            most.as_secs()
+        )
+    };
+    tokio::time::timeout(most, work).await.map_err(|_| late())?
 }

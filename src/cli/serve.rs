@@ -1,6 +1,7 @@
 //! `atlas serve` and `atlas mock`.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,17 +22,15 @@ pub(super) fn serve(place: &Place, given: Given, json: bool) -> Result<(), Failu
 /// Serves for development, from a directory that is gone at the end unless one is given.
 pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
     let mut settings = Settings::resolve(place, given, Purpose::Mock).map_err(Failure::Usage)?;
-    let temporary = match place.data_dir {
-        Some(_) => None,
-        None => Some(
-            tempfile::Builder::new()
-                .prefix("atlas-mock-")
-                .tempdir()
-                .map_err(|e| {
-                    Failure::Failed(format!("no temporary directory could be made: {e}"))
-                })?,
-        ),
-    };
+    let temporary =
+        if settings.data_dir_is_default {
+            let made = tempfile::Builder::new().prefix("atlas-mock-").tempdir();
+            Some(made.map_err(|e| {
+                Failure::Failed(format!("no temporary directory could be made: {e}"))
+            })?)
+        } else {
+            None
+        };
     if let Some(directory) = &temporary {
         settings.data_dir = directory.path().to_owned();
     }
@@ -63,7 +62,10 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
         )?);
     } else {
         say(&format!("listening on {url}"));
-        welcome(&running.app, &url).await?;
+        if let Err(Failure::Failed(line) | Failure::Usage(line)) = welcome(&running.app, &url).await
+        {
+            log::error!("no first key could be made: {line}");
+        }
     }
     let failed = tokio::select! {
         () = signals.next() => false,
@@ -91,7 +93,7 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
 }
 
 /// Helps a first start along: a key and a line to paste, but only where a person sees them.
-async fn welcome(app: &App, url: &str) -> Result<(), Failure> {
+async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
     const SAMPLE: &str = r#"{"amount": 4990, "currency": "USD"}"#;
     let secret = if app.settings.mock {
         "sk_test_xxx".to_owned()

@@ -149,13 +149,19 @@ impl<'de> Visitor<'de> for Members {
             let value = from_raw(raw, self.depth).map_err(serde::de::Error::custom)?;
             if members.contains_key(&name) {
                 return Err(serde::de::Error::custom(format_args!(
-                    "The member {name:?} stands twice in one object."
+                    "The member {:?} stands twice in one object.",
+                    shortened(&name)
                 )));
             }
             members.insert(name, value);
         }
         Ok(Json::Object(members))
     }
+}
+
+/// The first characters of a name; a message has no use for thousands.
+fn shortened(name: &str) -> String {
+    name.chars().take(policy::METADATA_NAME_MAX).collect()
 }
 
 struct Items {

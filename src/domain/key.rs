@@ -100,17 +100,23 @@ checked_text!(
     }
 );
 checked_text!(
-    /// What a person calls a key: 1 to 100 characters without control characters, not blank.
+    /// What a person calls a key: 1 to 100 characters, not blank, none that steers a terminal or turns a line around.
     KeyName,
     |text| {
         let fits = (1..=policy::NAME_MAX).contains(&text.chars().count());
-        if fits && !text.trim().is_empty() && !text.chars().any(char::is_control) {
+        if fits && !text.trim().is_empty() && !text.chars().any(steers) {
             Ok(())
         } else {
             Err("must be 1 to 100 characters, not blank, without control characters".to_owned())
         }
     }
 );
+
+/// Control characters, and those that change the direction of what follows (Unicode, UAX #9).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 impl Default for Account {
     fn default() -> Self {
@@ -213,14 +219,16 @@ impl ApiKey {
     }
 
     /// This key with a new secret; the one it had works for another `grace`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A sentence, when as many old secrets as are remembered still work: none of them may be forgotten.
     pub fn rolled(
         &self,
         secret: &Secret,
         hash: SecretHash,
         grace: Duration,
         now: Timestamp,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let mut key = self.clone();
         key.retired.insert(
             0,
@@ -229,10 +237,24 @@ impl ApiKey {
                 works_until: now.plus(grace),
             },
         );
-        key.retired.truncate(policy::RETIRED_SECRETS);
+        // Those that are over are only remembered to tell "expired" from "unknown"; the oldest may go.
+        while key.retired.len() > policy::RETIRED_SECRETS {
+            match key.retired.iter().rposition(|old| now >= old.works_until) {
+                Some(over) => {
+                    key.retired.remove(over);
+                }
+                None => {
+                    return Err(format!(
+                        "{} has {} old secrets that still work: wait until one's grace is over, or revoke the key",
+                        self.id,
+                        policy::RETIRED_SECRETS
+                    ));
+                }
+            }
+        }
         key.secret = hash;
         key.mask = secret.mask();
-        key
+        Ok(key)
     }
 
     /// This key, revoked; the first time counts.
@@ -287,12 +309,16 @@ mod tests {
             pepper.hash(old.expose().as_bytes()),
             pepper.hash(new.expose().as_bytes()),
         );
-        let rolled = key(&old, &pepper).rolled(&new, new_hash, HOUR, at(1_000));
+        let rolled = key(&old, &pepper)
+            .rolled(&new, new_hash, HOUR, at(1_000))
+            .expect("rolled");
         assert_eq!(rolled.state_by(&new_hash, at(1_000)), KeyState::Active);
         assert_eq!(rolled.state_by(&old_hash, at(3_600_999)), KeyState::Active);
         assert_eq!(rolled.state_by(&old_hash, at(3_601_000)), KeyState::Expired);
         assert_eq!(rolled.state_by(&new_hash, at(3_601_000)), KeyState::Active);
-        let at_once = key(&old, &pepper).rolled(&new, new_hash, Duration::ZERO, at(1_000));
+        let at_once = key(&old, &pepper)
+            .rolled(&new, new_hash, Duration::ZERO, at(1_000))
+            .expect("rolled");
         assert_eq!(at_once.state_by(&old_hash, at(1_000)), KeyState::Expired);
     }
 
@@ -322,6 +348,7 @@ mod tests {
             ("<img src=x>", true),
             ("   ", false),
             ("a\nb", false),
+            ("a\u{202e}b", false),
             ("é", true),
         ] {
             assert_eq!(text.parse::<KeyName>().is_ok(), good, "{text:?}");

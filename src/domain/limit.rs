@@ -130,17 +130,6 @@ pub struct DayCount {
     leased_at: Timestamp,
 }
 
-/// Whether one more request fits into the day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DayVerdict {
-    /// It does.
-    Fits,
-    /// The limit is reached.
-    Spent,
-    /// It would, once more is leased.
-    NeedsLease,
-}
-
 impl DayCount {
     /// The count after a start, `used` of the day being on disk.
     pub const fn restored(day: Day, used: u32) -> Self {
@@ -168,15 +157,9 @@ impl DayCount {
         }
     }
 
-    /// Whether one more fits.
-    pub fn verdict(self, limit: u32) -> DayVerdict {
-        if self.used >= limit {
-            DayVerdict::Spent
-        } else if self.used >= self.leased {
-            DayVerdict::NeedsLease
-        } else {
-            DayVerdict::Fits
-        }
+    /// Whether one more must wait until more of the day is leased.
+    pub const fn needs_lease(self) -> bool {
+        self.used >= self.leased
     }
 
     /// This count after one more request.
@@ -190,12 +173,17 @@ impl DayCount {
 
     /// Whether to ask for the next lease now, so that nobody will have to wait for it.
     pub fn runs_low(self, limit: u32) -> bool {
-        self.leased < limit && self.leased - self.used <= self.step / 2
+        self.leased < limit && self.leased.saturating_sub(self.used) <= self.step(limit) / 2
     }
 
     /// The count to put on disk next.
-    pub fn next_lease(self) -> u32 {
-        self.leased.saturating_add(self.step.max(policy::LEASE_MIN))
+    pub fn next_lease(self, limit: u32) -> u32 {
+        self.leased.saturating_add(self.step(limit))
+    }
+
+    /// What a crash may cost is small against the limit too.
+    fn step(self, limit: u32) -> u32 {
+        self.step.min(limit / policy::LEASE_SHARE).max(1)
     }
 
     /// This count once `leased` of `day` is on disk. The next step is larger for a busy client, smaller for a calm one.
@@ -255,12 +243,20 @@ mod tests {
     fn a_day_needs_a_lease_before_it_admits() {
         let day = at(0).day();
         let fresh = DayCount::restored(day, 0);
-        assert_eq!(fresh.verdict(10), DayVerdict::NeedsLease);
-        let leased = fresh.extended(day, fresh.next_lease(), at(0));
-        assert_eq!(leased.verdict(10), DayVerdict::Fits);
-        let full = (0..8).fold(leased, |count, _| count.spend());
-        assert_eq!(full.verdict(10), DayVerdict::NeedsLease);
-        assert_eq!(full.verdict(8), DayVerdict::Spent);
+        assert!(fresh.needs_lease());
+        let leased = fresh.extended(day, fresh.next_lease(1_000), at(0));
+        assert!(!leased.needs_lease());
+        let full = (0..policy::LEASE_MIN).fold(leased, |count, _| count.spend());
+        assert!(full.needs_lease());
+    }
+
+    #[test]
+    fn a_small_limit_is_leased_in_small_steps() {
+        let fresh = DayCount::restored(at(0).day(), 0);
+        assert_eq!(
+            [5, 128, 100_000].map(|limit| fresh.next_lease(limit)),
+            [1, 2, policy::LEASE_MIN]
+        );
     }
 
     #[test]
@@ -282,12 +278,18 @@ mod tests {
         let day = at(0).day();
         let mut count = DayCount::restored(day, 0);
         for _ in 0..10 {
-            count = count.extended(day, count.next_lease(), at(1));
+            count = count.extended(day, count.next_lease(1_000_000), at(1));
         }
-        assert_eq!(count.next_lease() - count.leased, policy::LEASE_MAX);
+        assert_eq!(
+            count.next_lease(1_000_000) - count.leased,
+            policy::LEASE_MAX
+        );
         for hour in 1..10 {
-            count = count.extended(day, count.next_lease(), at(hour * 3_600));
+            count = count.extended(day, count.next_lease(1_000_000), at(hour * 3_600));
         }
-        assert_eq!(count.next_lease() - count.leased, policy::LEASE_MIN);
+        assert_eq!(
+            count.next_lease(1_000_000) - count.leased,
+            policy::LEASE_MIN
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An ISO 4217 currency that amounts can be given in (those without a minor unit, as gold, can't).
+/// An ISO 4217 currency that amounts can be given in (those without a minor unit, as gold, and
+/// withdrawn ones can't).
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency(iso_currency::Currency);
@@ -13,7 +14,9 @@ impl Currency {
     /// Reads an alphabetic code in any case.
     pub fn parse(code: &str) -> Option<Self> {
         let known = iso_currency::Currency::from_code(&code.to_ascii_uppercase())?;
-        known.exponent().map(|_| Self(known))
+        // The crate takes VES for replaced by VED; ISO 4217 lists both.
+        let in_use = known.is_superseded().is_none() || known == iso_currency::Currency::VES;
+        (in_use && known.exponent().is_some()).then_some(Self(known))
     }
 
     /// The code in upper case.

@@ -36,6 +36,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This point, earlier by `by`; the epoch at least.
+    pub fn minus(self, by: Duration) -> Self {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// Time gone by since `earlier`; zero when that lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -62,7 +68,8 @@ impl Timestamp {
 
 /// Whole seconds of a wait, rounded up.
 pub fn seconds_up(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+    wait.as_secs()
+        .saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
 /// A UTC calendar day, counted from 1970-01-01.

@@ -1,9 +1,10 @@
 //! One line a request, written when its answer has been sent or its client is gone: whatever happens to it.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderValue;
+use percent_encoding::percent_decode_str;
 
 use crate::domain::id::KeyId;
 use crate::domain::limit::Scope;
@@ -44,11 +45,30 @@ impl AccessLine {
             started: Instant::now(),
             request_id,
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: loggable(path),
             status: None,
             key: None,
             note: Note::Nothing,
         }
+    }
+}
+
+impl AccessLine {
+    /// Time since the request came.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// The path as it may be logged. Percent signs can hide a secret from the log's own mask, so where they hide something
+/// that looks like one, only what stands before them is shown.
+fn loggable(path: &str) -> String {
+    let hidden = || percent_decode_str(path).decode_utf8_lossy();
+    match path.split_once('%') {
+        Some((head, _)) if ["sk_", "cs_"].iter().any(|start| hidden().contains(start)) => {
+            format!("{head}...")
+        }
+        _ => path.to_owned(),
     }
 }
 

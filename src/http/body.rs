@@ -1,7 +1,15 @@
 //! Reads what a known client sends: bounded in size, time and kind.
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
-use actix_web::{HttpMessage, HttpRequest, web};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{HttpMessage, HttpRequest};
+use futures_util::{Stream, StreamExt};
 
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::config::Settings;
@@ -26,46 +34,102 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
     }
 }
 
-/// Reads the body as JSON.
-pub(super) async fn json(
-    request: &HttpRequest,
-    payload: web::Payload,
+/// Reads a body to its end, up to the limits. To be called once, before anything is decided by what is in it.
+pub(super) async fn read(
+    payload: Payload,
+    headers: &HeaderMap,
     settings: &Settings,
-) -> Result<Json, Refusal> {
-    if !is_json(request) {
-        return Err(Refusal::UnsupportedMediaType);
+) -> Result<Bytes, Refusal> {
+    if matches!(payload, Payload::None) {
+        return Ok(Bytes::new());
     }
     let limit = settings.max_body;
-    let declared = request
-        .headers()
+    let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Refusal::TooLarge { limit });
     }
-    let read = tokio::time::timeout(settings.body_timeout, payload.to_bytes_limited(limit)).await;
-    match read {
-        Err(_) => Err(Refusal::TooSlow {
-            limit: settings.body_timeout,
-        }),
-        Ok(Err(_)) => Err(Refusal::TooLarge { limit }),
-        Ok(Ok(Err(_))) => Err(Refusal::InvalidJson {
-            why: "The body could not be read to its end.".to_owned(),
-        }),
-        Ok(Ok(Ok(bytes))) => Json::parse(&bytes).map_err(|why| Refusal::InvalidJson { why }),
+    let late = |_| Refusal::TooSlow {
+        limit: settings.body_timeout,
+    };
+    within(settings.body_timeout, collect(payload, limit))
+        .await
+        .map_err(late)?
+}
+
+/// Most bodies are there with their head: only one that is not costs a timer.
+async fn within<T>(
+    most: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    let mut work = std::pin::pin!(work);
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::time::timeout(most, work).await,
     }
 }
 
-/// `application/json` or `application/*+json`, with any parameters, and not compressed.
+async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
+    let broken = |_: PayloadError| Refusal::InvalidJson {
+        why: "The body could not be read to its end.".to_owned(),
+    };
+    let Some(first) = payload.next().await else {
+        return Ok(Bytes::new());
+    };
+    let first = first.map_err(broken)?;
+    let mut whole = BytesMut::new();
+    let mut next = payload.next().await;
+    if next.is_none() && first.len() <= limit {
+        return Ok(first);
+    }
+    whole.extend_from_slice(&first);
+    while let Some(chunk) = next {
+        whole.extend_from_slice(&chunk.map_err(broken)?);
+        if whole.len() > limit {
+            break;
+        }
+        next = payload.next().await;
+    }
+    if whole.len() > limit {
+        Err(Refusal::TooLarge { limit })
+    } else {
+        Ok(whole.freeze())
+    }
+}
+
+/// Throws away what has arrived of a body that nobody will read, without waiting for more: where that is all of it, the
+/// connection can go on.
+pub(super) fn discard(mut payload: Payload, limit: usize) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut discarded = 0;
+    while let Poll::Ready(Some(Ok(chunk))) = Pin::new(&mut payload).poll_next(&mut context) {
+        discarded += chunk.len();
+        if discarded > limit {
+            return;
+        }
+    }
+}
+
+/// The body as JSON.
+pub(super) fn json(request: &HttpRequest, body: Result<Bytes, Refusal>) -> Result<Json, Refusal> {
+    if !is_json(request) {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    Json::parse(&body?).map_err(|why| Refusal::InvalidJson { why })
+}
+
+/// `application/json` or `application/*+json`, said once, with any parameters, and not compressed.
 fn is_json(request: &HttpRequest) -> bool {
-    let plain = request
-        .headers()
+    let headers = request.headers();
+    let plain = headers
         .get(CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        .is_none_or(|name| name.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let once = headers.get_all(CONTENT_TYPE).count() == 1;
     let kind = request.mime_type().ok().flatten();
-    plain
-        && kind.is_some_and(|kind| {
-            kind.type_() == "application"
-                && (kind.subtype() == "json" || kind.suffix().is_some_and(|end| end == "json"))
-        })
+    let is_json = kind.is_some_and(|kind| {
+        let end = kind.suffix().unwrap_or_else(|| kind.subtype());
+        kind.type_() == "application" && end == "json"
+    });
+    plain && once && is_json
 }

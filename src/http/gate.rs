@@ -1,32 +1,32 @@
 //! The way of every request, from its first byte to its last header: name it, see who it is, let it in or not, run it,
-//! dress the answer. Nothing leaves except through here, so every answer has its request id and its limits: the 404s,
-//! the panics and what actix itself refuses too.
+//! dress the answer. Whatever has passed the HTTP parser leaves through here, so every answer has its request id and its
+//! limits: the 404s and the panics too.
 
 use std::any::Any;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 
 use super::access_log::{AccessLine, Note};
 use super::headers::{IDEMPOTENCY_KEY, LimitHeaders, REPLAYED, Told, allowed_origin, write_cors};
 use super::refusal::respond;
 use super::request_id::{RequestIds, X_REQUEST_ID};
+use super::sending::{Ready, Sending};
 use super::who::{Credentials, address};
 use super::{body, is_unlimited};
-use crate::app::{App, KeyEntry};
+use crate::app::{App, KeyEntry, Unidentified};
+use crate::domain::id::KeyId;
 use crate::domain::limit::Scope;
-use crate::domain::refusal::{RateLimited, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::limiter::Permit;
 
@@ -43,6 +43,7 @@ pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) now: Timestamp,
     caller: Result<Caller, Refusal>,
+    body: Result<Bytes, Refusal>,
 }
 
 /// A key that was let in.
@@ -62,9 +63,9 @@ impl Visit {
             .ok_or(Refusal::Internal)
     }
 
-    /// The key, or why there is none.
-    pub(super) fn caller(&self) -> Result<Caller, Refusal> {
-        self.caller.clone()
+    /// The key and what it sent, or why there is none.
+    pub(super) fn caller(self) -> Result<(Caller, Result<Bytes, Refusal>), Refusal> {
+        Ok((self.caller?, self.body))
     }
 }
 
@@ -72,6 +73,8 @@ impl Visit {
 struct Entry {
     told: Told,
     caller: Result<Caller, Refusal>,
+    /// For the log, also of a key that was turned away.
+    key: Option<KeyId>,
     /// Set when the request goes no further than the gate.
     turned_away: Option<Refusal>,
 }
@@ -89,7 +92,7 @@ impl Gate {
     /// The whole way of a request.
     pub(super) async fn pass(
         self: Arc<Self>,
-        request: ServiceRequest,
+        mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
@@ -103,68 +106,85 @@ impl Gate {
         let echo = idempotency_echo(&request);
 
         let entry = self.enter(&request, now).await;
-        line.key = entry.caller.as_ref().ok().map(|caller| caller.entry.key.id);
+        line.key = entry.key;
         let permit = entry
             .caller
             .as_ref()
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
+        let body = self.body(&mut request, entry.caller.is_ok()).await;
         let (request, response) = match entry.turned_away {
             Some(refusal) => {
                 let (request, _payload) = request.into_parts();
                 (Some(request), HttpResponse::from_error(refusal))
             }
             None => {
+                let app = Arc::clone(&self.app);
                 request.extensions_mut().insert(Visit {
-                    app: Arc::clone(&self.app),
+                    app,
                     now,
                     caller: entry.caller,
+                    body,
                 });
                 run(request, next, &request_id).await
             }
         };
 
-        let response = self.dress(response, &entry.told, &request_id, now, origin, echo);
+        let response = self.dress(
+            response,
+            &entry.told,
+            &request_id,
+            now.plus(line.elapsed()),
+            origin,
+            echo,
+        );
         line.status = Some(response.status().as_u16());
         line.note = note(&response);
-        let response = response.map_body(|_, body| {
-            BoxBody::new(Sending {
-                body,
-                _permit: permit,
-                _line: line,
-            })
-        });
+        let response = response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line)));
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
             // actix lost the request on the way (a panic, or its own error); it takes an error as well.
-            None => Err(Error::from(Ready(std::cell::RefCell::new(Some(response))))),
+            None => Err(Error::from(Ready::new(response))),
+        }
+    }
+
+    /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.
+    async fn body(&self, request: &mut ServiceRequest, is_known: bool) -> Result<Bytes, Refusal> {
+        let payload = request.take_payload();
+        if request.head().upgrade() && request.method() != Method::GET {
+            let why = "The request asks for another protocol (Upgrade), so its body can't be read."
+                .to_owned();
+            return Err(Refusal::InvalidJson { why });
+        }
+        if is_known {
+            body::read(payload, request.headers(), &self.app.settings).await
+        } else {
+            body::discard(payload, self.app.settings.max_body);
+            Ok(Bytes::new())
         }
     }
 
     /// Who is it, and may it come in?
     async fn enter(&self, request: &ServiceRequest, now: Timestamp) -> Entry {
         let app = &self.app;
-        let from = || {
-            address(
-                request.peer_addr().map(|peer| peer.ip()),
-                request.headers(),
-                &app.settings.trusted_proxy,
-            )
-        };
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let from = || address(peer, request.headers(), &app.settings.trusted_proxy);
         if is_unlimited(request.method(), request.path()) {
             let told = Told::Address(app.addresses.standing(from(), now));
             return Entry {
                 told,
                 caller: Err(Refusal::KeyUnknown),
+                key: None,
                 turned_away: None,
             };
         }
         let credentials = Credentials::read(request.headers());
-        let key = match app.identify(credentials.presented(), now).await {
-            Ok(key) => key,
+        let entry = match app.identify(credentials.presented(), now).await {
+            Ok(entry) => entry,
             Err(why) => return self.enter_stranger(from(), why, now),
         };
-        match app.admit(&key, now).await {
+        let key = Some(entry.key.id);
+        match app.admit(&entry, now).await {
             Ok(permit) => {
                 let told = Told::Key {
                     standing: permit.standing,
@@ -173,9 +193,10 @@ impl Gate {
                 Entry {
                     told,
                     caller: Ok(Caller {
-                        entry: key,
+                        entry,
                         permit: Arc::new(permit),
                     }),
+                    key,
                     turned_away: None,
                 }
             }
@@ -186,12 +207,13 @@ impl Gate {
                     None
                 };
                 let told = Told::Key {
-                    standing: key.limiter.standing(now),
+                    standing: entry.limiter.standing(now),
                     refused,
                 };
                 Entry {
                     told,
                     caller: Err(refusal.clone()),
+                    key,
                     turned_away: Some(refusal),
                 }
             }
@@ -199,22 +221,28 @@ impl Gate {
     }
 
     /// Strangers may see 404s and 401s until their address has had enough.
-    fn enter_stranger(&self, from: IpAddr, why: Refusal, now: Timestamp) -> Entry {
+    fn enter_stranger(&self, from: IpAddr, why: Unidentified, now: Timestamp) -> Entry {
+        let Unidentified { refusal, key } = why;
         match self.app.admit_stranger(from, now) {
             Ok(allowance) => {
                 // What is wrong with the request itself is said before any path is looked at.
-                let turned_away = (why == Refusal::AuthorizationTwice).then(|| why.clone());
+                let turned_away = (refusal == Refusal::AuthorizationTwice).then(|| refusal.clone());
                 Entry {
                     told: Told::Address(allowance),
-                    caller: Err(why),
+                    caller: Err(refusal),
+                    key,
                     turned_away,
                 }
             }
-            Err(limited @ RateLimited { allowance, .. }) => {
-                let refusal = Refusal::RateLimited(limited);
+            Err(limited) => {
+                let (told, refusal) = (
+                    Told::Address(limited.allowance),
+                    Refusal::RateLimited(limited),
+                );
                 Entry {
-                    told: Told::Address(allowance),
+                    told,
                     caller: Err(refusal.clone()),
+                    key,
                     turned_away: Some(refusal),
                 }
             }
@@ -331,50 +359,4 @@ pub(super) fn is_preflight(request: &HttpRequest) -> bool {
         && request
             .headers()
             .contains_key(actix_web::http::header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// A body on its way out. When the last byte is handed over, or the client is gone, the slot comes back and the line
-/// is logged.
-struct Sending {
-    body: BoxBody,
-    _permit: Option<Arc<Permit>>,
-    _line: AccessLine,
-}
-
-impl MessageBody for Sending {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
-    }
-}
-
-/// An answer that is ready, in the clothes of an error.
-struct Ready(std::cell::RefCell<Option<HttpResponse>>);
-
-impl std::fmt::Debug for Ready {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an answer that is ready")
-    }
-}
-
-impl std::fmt::Display for Ready {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self, f)
-    }
-}
-
-impl ResponseError for Ready {
-    fn error_response(&self) -> HttpResponse {
-        self.0
-            .take()
-            .unwrap_or_else(|| HttpResponse::InternalServerError().finish())
-    }
 }

@@ -2,8 +2,8 @@
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderName,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, VARY,
 };
 
 use crate::config::Origin;
@@ -26,7 +26,8 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const EXPOSED: &str = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Scope, \
                        RateLimit-Policy, RateLimit, Retry-After, Idempotency-Key, Idempotent-Replayed, WWW-Authenticate, Allow";
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey";
-pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
+/// Every method that some path takes.
+pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// The numbers an answer tells.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +87,8 @@ impl LimitHeaders {
         };
         headers.insert(LIMIT, spoken.limit.into());
         headers.insert(REMAINING, spoken.remaining.into());
-        headers.insert(RESET, spoken.resets_at.unix_seconds_up().into());
+        // A request that took long may outlive its window.
+        headers.insert(RESET, spoken.resets_at.max(now).unix_seconds_up().into());
         headers.insert(SCOPE, HeaderValue::from_static(spoken.scope.as_str()));
         headers.insert(POLICY, policy);
         headers.insert(RATE_LIMIT, value(rates));
@@ -148,5 +150,4 @@ pub(super) fn write_preflight(headers: &mut HeaderMap) {
         ACCESS_CONTROL_MAX_AGE,
         policy::PREFLIGHT_AGE.as_secs().into(),
     );
-    headers.insert(ALLOW, HeaderValue::from_static(ALLOWED_METHODS));
 }

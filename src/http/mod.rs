@@ -10,6 +10,7 @@ mod headers;
 mod payments;
 mod refusal;
 mod request_id;
+mod sending;
 mod who;
 
 use std::net::TcpListener;
@@ -20,14 +21,13 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
-use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web};
 
 use self::gate::{Gate, Visit, is_preflight};
 use crate::app::App;
 use crate::domain::refusal::Refusal;
 use crate::policy;
 
-/// What of a server's state a request finds.
 const HEALTH: &str = "/healthz";
 const READINESS: &str = "/readyz";
 
@@ -40,47 +40,28 @@ fn is_unlimited(method: &Method, path: &str) -> bool {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/functions/v1/create-session")
-                .route(web::post().to(payments::create_session))
-                .route(options())
-                .default_service(web::to(|| {
-                    refuse(Refusal::MethodNotAllowed {
-                        allow: "POST, OPTIONS",
-                    })
-                })),
+            path("/functions/v1/create-session", "POST, OPTIONS")
+                .route(web::post().to(payments::create_session)),
         )
-        .service(
-            readable("/functions/v1/sessions/{id}")
-                .route(web::get().to(payments::session))
-                .route(web::head().to(payments::session)),
-        )
-        .service(
-            readable(HEALTH)
-                .route(web::get().to(health))
-                .route(web::head().to(health)),
-        )
-        .service(
-            readable(READINESS)
-                .route(web::get().to(readiness))
-                .route(web::head().to(readiness)),
-        )
+        .service(readable("/functions/v1/sessions/{id}", || {
+            web::to(payments::session)
+        }))
+        .service(readable(HEALTH, || web::to(health)))
+        .service(readable(READINESS, || web::to(readiness)))
         .default_service(web::route().to(nowhere));
 }
 
-/// A path that is only read.
-fn readable(path: &'static str) -> actix_web::Resource {
-    let refused = || {
-        refuse(Refusal::MethodNotAllowed {
-            allow: "GET, HEAD, OPTIONS",
-        })
-    };
+/// A path, and the methods that are said to work where another is tried.
+fn path(path: &'static str, allow: &'static str) -> actix_web::Resource {
     web::resource(path)
-        .route(options())
-        .default_service(web::to(refused))
+        .route(web::method(Method::OPTIONS).to(move |request| options(request, allow)))
+        .default_service(web::to(move || refuse(Refusal::MethodNotAllowed { allow })))
 }
 
-fn options() -> actix_web::Route {
-    web::method(Method::OPTIONS).to(preflight)
+/// A path that is only read.
+fn readable(name: &'static str, handler: fn() -> actix_web::Route) -> actix_web::Resource {
+    let read = handler().guard(guard::Any(guard::Get()).or(guard::Head()));
+    path(name, "GET, HEAD, OPTIONS").route(read)
 }
 
 async fn refuse(refusal: Refusal) -> Result<HttpResponse, Refusal> {
@@ -88,28 +69,28 @@ async fn refuse(refusal: Refusal) -> Result<HttpResponse, Refusal> {
 }
 
 async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    if request.method() == Method::OPTIONS {
-        preflight(request).await
+    let is_options = request.method() == Method::OPTIONS;
+    if is_options {
+        options(request, headers::ALLOWED_METHODS).await
     } else {
         Err(Refusal::RouteNotFound)
     }
 }
 
 /// `OPTIONS` anywhere: a browser's question whether a page may send something, or anybody's what there is.
-async fn preflight(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+async fn options(request: HttpRequest, allow: &'static str) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
     let allowed =
         headers::allowed_origin(request.headers(), &visit.app.settings.allow_origin).is_some();
+    if is_preflight(&request) && !allowed {
+        return Err(Refusal::OriginNotAllowed);
+    }
     let mut response = HttpResponse::NoContent().finish();
-    if is_preflight(&request) {
-        if !allowed {
-            return Err(Refusal::OriginNotAllowed);
-        }
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
+    if allowed {
         headers::write_preflight(response.headers_mut());
-    } else {
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static(headers::ALLOWED_METHODS));
     }
     Ok(response)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -19,25 +20,22 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 /// `POST /functions/v1/create-session`
-pub(super) async fn create_session(
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn create_session(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
-    let caller = visit.caller()?;
+    let (app, now) = (Arc::clone(&visit.app), visit.now);
+    let (caller, body) = visit.caller()?;
     let idempotency_key = body::idempotency_key(request.headers())?;
-    let body = body::json(&request, payload, &visit.app.settings).await?;
+    let body = body::json(&request, body)?;
     let call = Call {
         entry: caller.entry,
         permit: caller.permit,
-        now: visit.now,
+        now,
         method: request.method().to_string(),
         path: request.path().to_owned(),
         query: request.query_string().to_owned(),
         idempotency_key,
     };
-    let answer = visit
-        .app
+    let answer = app
         .create_session(call, &body, |session| reply(201, session))
         .await?;
     Ok(respond(answer))
@@ -49,8 +47,9 @@ pub(super) async fn session(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
-    let caller = visit.caller()?;
-    let session = visit.app.session(&caller.entry, &id)?;
+    let app = Arc::clone(&visit.app);
+    let (caller, _) = visit.caller()?;
+    let session = app.session(&caller.entry, &id)?;
     Ok(respond(Answer {
         reply: reply(200, &session),
         replayed: false,

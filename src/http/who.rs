@@ -76,12 +76,17 @@ pub(super) fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNe
     if trusted.is_empty() || !is_trusted(address) {
         return address;
     }
-    let lines: Vec<_> = headers
-        .get_all(X_FORWARDED_FOR)
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Some(hop) = forwarded_address(hop.trim()) else {
+    let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
+    for hop in lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+    {
+        // What can't be read ends the walk: beyond it the client itself may have written.
+        let Some(hop) = std::str::from_utf8(hop)
+            .ok()
+            .and_then(|hop| forwarded_address(hop.trim()))
+        else {
             break;
         };
         address = hop;
@@ -155,6 +160,20 @@ mod tests {
         ] {
             assert_eq!(secret(value), None, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_can_t_be_read_is_not_passed_over() {
+        let mut headers = HeaderMap::new();
+        for line in [&b"9.9.9.9"[..], b"\xff, 203.0.113.7"] {
+            headers.append(
+                X_FORWARDED_FOR,
+                HeaderValue::from_bytes(line).expect("a header value"),
+            );
+        }
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a range")];
+        let peer = Some("10.0.0.1".parse().expect("an address"));
+        assert_eq!(address(peer, &headers, &trusted).to_string(), "203.0.113.7");
     }
 
     fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {

@@ -29,7 +29,9 @@ fn ask(limiter: &Arc<KeyLimiter>, now: Timestamp) -> Result<(), RateLimited> {
                 return Ok(());
             }
             Admission::Refused(refused) => return Err(refused),
-            Admission::NeedsLease(lease) => limiter.leased(lease, true, now),
+            Admission::NeedsLease(waiting) => {
+                limiter.leased(waiting.lease.expect("nobody else asked"), true, now);
+            }
         }
     }
 }
@@ -89,7 +91,7 @@ fn the_day_ends_at_midnight_utc() {
 
 #[test]
 fn slots_come_back_by_drop() {
-    let limiter = key(100, 100, 2);
+    let limiter = key(100, 10_000, 2);
     ask(&limiter, at(0)).expect("a slot that is given back at once");
     let hold = |limiter: &Arc<KeyLimiter>| match limiter.admit(at(0)) {
         Admission::Admitted(permit, _) => permit,
@@ -106,15 +108,66 @@ fn slots_come_back_by_drop() {
     ask(&limiter, at(0)).expect("a slot is free");
 }
 
+fn wait(limiter: &Arc<KeyLimiter>) -> Waiting {
+    match limiter.admit(at(0)) {
+        Admission::NeedsLease(waiting) => waiting,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[test]
+fn those_who_wait_for_a_lease_hold_slots_and_ask_once() {
+    let limiter = key(100, 10_000, 2);
+    let (first, second) = (wait(&limiter), wait(&limiter));
+    let lease = first.lease.expect("the first asks");
+    assert_eq!(second.lease, None, "the second waits for the same");
+    assert!(
+        matches!(limiter.admit(at(0)), Admission::Refused(_)),
+        "both slots are taken"
+    );
+    limiter.leased(lease, true, at(0));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    assert!(matches!(
+        runtime.block_on(first.over(at(0))),
+        Some(Admission::Admitted(..))
+    ));
+    drop(second);
+    ask(&limiter, at(0)).expect("the slots are back");
+}
+
 #[test]
 fn without_a_lease_nothing_is_admitted() {
     let limiter = key(100, 100, 50);
-    assert!(matches!(limiter.admit(at(0)), Admission::NeedsLease(_)));
-    let Admission::NeedsLease(lease) = limiter.admit(at(0)) else {
-        unreachable!()
-    };
-    limiter.leased(lease, false, at(0));
-    assert!(matches!(limiter.admit(at(0)), Admission::NeedsLease(_)));
+    let waiting = wait(&limiter);
+    limiter.leased(waiting.lease.expect("a lease to ask for"), false, at(0));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    assert!(runtime.block_on(waiting.over(at(0))).is_none());
+    assert!(wait(&limiter).lease.is_some(), "the next one asks again");
+}
+
+#[test]
+fn where_minute_and_day_are_spent_the_longer_wait_is_told() {
+    let limiter = key(3, 3, 50);
+    (0..3).for_each(|_| ask(&limiter, at(0)).expect("admitted"));
+    assert_eq!(
+        ask(&limiter, at(1))
+            .expect_err("both spent")
+            .allowance
+            .scope,
+        Scope::Day
+    );
+    let midnight = at(0).day().end();
+    let late = Timestamp::from_millis(midnight.millis() - 1_000);
+    let limiter = key(3, 3, 50);
+    (0..3).for_each(|_| ask(&limiter, late).expect("admitted"));
+    assert_eq!(
+        ask(&limiter, late).expect_err("both spent").allowance.scope,
+        Scope::Minute
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! `sync_file_range` only, which promises nothing at a power loss.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::Notify;
 
+use super::Options;
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -32,13 +34,39 @@ pub(super) enum Urgency {
     Urgent,
 }
 
-/// Rows that stand or fall together.
+/// Rows that stand or fall together. Whoever waits for them is always told: a commit that is dropped has failed.
 pub(super) struct Commit {
-    pub(super) urgency: Urgency,
+    urgency: Urgency,
     /// The time of the request: the store remembers the latest, so that a clock set back is noticed at the next start.
-    pub(super) at: Timestamp,
-    pub(super) rows: Vec<Row>,
-    pub(super) done: Box<dyn FnOnce(Result<(), Unavailable>) + Send>,
+    at: Timestamp,
+    rows: Vec<Row>,
+    done: Option<Done>,
+}
+
+/// Who is told what became of a commit.
+pub(super) type Done = Box<dyn FnOnce(Result<(), Unavailable>) + Send>;
+
+impl Commit {
+    pub(super) fn new(urgency: Urgency, at: Timestamp, rows: Vec<Row>, done: Done) -> Self {
+        Self {
+            urgency,
+            at,
+            rows,
+            done: Some(done),
+        }
+    }
+
+    fn tell(&mut self, outcome: Result<(), Unavailable>) {
+        if let Some(done) = self.done.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        self.tell(Err(Unavailable));
+    }
 }
 
 /// The trees behind the tables, shared by readers and the writer.
@@ -97,9 +125,20 @@ impl Health {
         self.failed.load(Ordering::Acquire)
     }
 
-    fn fail(&self) {
+    pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
         self.failure.notify_one();
+    }
+}
+
+/// A thread that the store can't do without: should it panic, the store has failed.
+pub(super) struct Vital<'a>(pub(super) &'a Health);
+
+impl Drop for Vital<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail();
+        }
     }
 }
 
@@ -117,6 +156,9 @@ pub(super) struct Journal {
     slots: sled::Tree,
     /// Our own handle on sled's log, to sync it for real.
     log: File,
+    /// The last sequence number known to be on disk. sled cuts its log at the first byte it can't read and calls that
+    /// a recovery; this tells a crash from a loss.
+    high_water: File,
     dir: PathBuf,
     min_free: u64,
     sequence: u64,
@@ -125,25 +167,37 @@ pub(super) struct Journal {
 }
 
 const HEAD: usize = 8 + 8;
+pub(super) const HIGH_WATER_FILE: &str = "high-water";
 
 impl Journal {
     /// Takes over an open database and applies what the last run may have left unapplied.
-    pub(super) fn recover(db: sled::Db, dir: PathBuf, min_free: u64) -> Result<Self, String> {
+    pub(super) fn recover(db: sled::Db, dir: PathBuf, options: Options) -> Result<Self, String> {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
         let trees = Arc::new(Trees::open(&db).map_err(fault)?);
         let slots = db.open_tree("journal").map_err(fault)?;
         let log = File::open(dir.join("db"))
             .map_err(|e| format!("the store's log can't be opened: {e}"))?;
+        let high_water = dir.join(HIGH_WATER_FILE);
+        let high_water = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&high_water);
+        let high_water =
+            high_water.map_err(|e| format!("{HIGH_WATER_FILE} can't be opened: {e}"))?;
+        let (min_free, latest, entry) = (options.min_free_disk, Timestamp::default(), Vec::new());
         let mut journal = Self {
             db,
             trees,
             slots,
             log,
+            high_water,
             dir,
             min_free,
             sequence: 0,
-            latest: Timestamp::default(),
-            entry: Vec::new(),
+            latest,
+            entry,
         };
         let mut entries = Vec::new();
         for slot in journal.slots.iter().values() {
@@ -156,11 +210,32 @@ impl Journal {
             for row in &entry.rows {
                 journal.trees.apply(row).map_err(fault)?;
             }
-            journal.sequence = entry.sequence;
-            journal.latest = journal.latest.max(entry.latest);
+            (journal.sequence, journal.latest) = (entry.sequence, entry.latest);
         }
+        journal.latest = options
+            .latest
+            .map_or(journal.latest, |latest| journal.latest.min(latest));
+        journal.check_high_water()?;
         journal.sync().map_err(fault)?;
         Ok(journal)
+    }
+
+    fn check_high_water(&self) -> Result<(), String> {
+        let mut bytes = [0; 8];
+        let written = match self.high_water.read_exact_at(&mut bytes, 0) {
+            Ok(()) => u64::from_be_bytes(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => 0,
+            Err(e) => return Err(format!("{HIGH_WATER_FILE} can't be read: {e}")),
+        };
+        if written <= self.sequence {
+            return Ok(());
+        }
+        let why = format!("it ends at group {} of {written}", self.sequence);
+        let way_out = format!(
+            "; to go on with what is left of it, remove {}",
+            self.dir.join(HIGH_WATER_FILE).display()
+        );
+        Err(super::open::damaged(&self.dir, &why) + &way_out)
     }
 
     /// The latest time that any commit was made at.
@@ -191,6 +266,8 @@ impl Journal {
             self.entry.as_slice(),
         )?;
         self.sync()?;
+        self.high_water
+            .write_all_at(&self.sequence.to_be_bytes(), 0)?;
         group
             .iter()
             .flat_map(|commit| &commit.rows)
@@ -198,10 +275,12 @@ impl Journal {
     }
 
     /// Empties both slots once everything in them is in the tables for good: what is written after this stays as it is.
-    pub(super) fn clear(mut self) -> sled::Result<()> {
+    pub(super) fn clear(mut self, now: Timestamp) -> sled::Result<()> {
         self.sync()?;
+        self.latest = self.latest.max(now);
         self.commit(&[])?;
-        self.commit(&[])
+        self.commit(&[])?;
+        self.high_water.sync_data().map_err(sled::Error::from)
     }
 
     /// Bytes of free space that are missing to what we want.
@@ -216,6 +295,7 @@ impl Journal {
 
     /// Serves commits until the last sender is gone, then syncs and gives the journal back.
     pub(super) fn run(mut self, queue: &Receiver<Commit>, health: &Health) -> Self {
+        let _vital = Vital(health);
         let mut group = Vec::with_capacity(policy::GROUP_COMMITS);
         while let Ok(first) = queue.recv() {
             gather(first, queue, &mut group);
@@ -224,9 +304,7 @@ impl Journal {
                 let refused = |commit: &mut Commit| {
                     commit.urgency == Urgency::Ordinary || health.has_failed()
                 };
-                group
-                    .extract_if(.., refused)
-                    .for_each(|commit| (commit.done)(Err(Unavailable)));
+                group.extract_if(.., refused).for_each(drop);
             }
             if group.is_empty() {
                 continue;
@@ -236,7 +314,7 @@ impl Journal {
                 health.fail();
                 Unavailable
             });
-            group.drain(..).for_each(|commit| (commit.done)(outcome));
+            group.drain(..).for_each(|mut commit| commit.tell(outcome));
         }
         self
     }

@@ -15,6 +15,7 @@ mod sweep;
 mod tests;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -23,7 +24,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::journal::{Commit, Health, Journal, Trees, Urgency};
+use self::journal::{Commit, Done, Health, Journal, Trees, Urgency, Vital};
 use self::rows::{Row, Table, Unreadable};
 use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{Record, RecordId};
@@ -44,6 +45,8 @@ pub struct Options {
     pub cache: u64,
     /// Free space, in bytes, under which payments are refused.
     pub min_free_disk: u64,
+    /// Forget that a later time than this was seen.
+    pub latest: Option<Timestamp>,
 }
 
 /// The open store.
@@ -53,6 +56,8 @@ pub struct Store {
     dir: PathBuf,
     options: Options,
     latest: Timestamp,
+    /// Other processes are kept out while this lives.
+    _lock: File,
     // Taken at the end: the writer stops when the queue is gone.
     writer: Mutex<Option<(SyncSender<Commit>, JoinHandle<Journal>)>>,
 }
@@ -63,7 +68,11 @@ impl Store {
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
-        let (journal, pepper) = open::open(dir, options, random)?;
+        let open::Opened {
+            journal,
+            pepper,
+            lock,
+        } = open::open(dir, options, random)?;
         let (trees, latest) = (Arc::clone(&journal.trees), journal.latest());
         let health = Arc::new(Health::default());
         let (sender, queue) = sync_channel(policy::QUEUE);
@@ -80,6 +89,7 @@ impl Store {
                 dir: dir.to_owned(),
                 options,
                 latest,
+                _lock: lock,
                 writer,
             },
             pepper,
@@ -243,7 +253,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Unavailable`] when the last writes did not reach the disk.
-    pub fn close(&self, day: Day, counts: &[(KeyId, u32)]) -> Result<(), Unavailable> {
+    pub fn close(&self, now: Timestamp, counts: &[(KeyId, u32)]) -> Result<(), Unavailable> {
         let Some((sender, writer)) = self.writer.lock().take() else {
             return Ok(());
         };
@@ -254,13 +264,13 @@ impl Store {
         }
         let days = self.trees.of(Table::Days);
         let exact = |(key, count): &(KeyId, u32)| {
-            days.insert(rows::day_key(day, key), rows::encode_number(*count))
+            days.insert(rows::day_key(now.day(), key), rows::encode_number(*count))
                 .map(drop)
         };
         counts
             .iter()
             .try_for_each(exact)
-            .and_then(|()| journal.clear())
+            .and_then(|()| journal.clear(now))
             .map_err(|error| {
                 log::error!("the store could not be closed cleanly: {error}");
                 Unavailable
@@ -286,34 +296,22 @@ impl Store {
         receipt.await.unwrap_or(Err(Unavailable))
     }
 
-    fn submit(
-        &self,
-        urgency: Urgency,
-        at: Timestamp,
-        rows: Vec<Row>,
-        done: Box<dyn FnOnce(Result<(), Unavailable>) + Send>,
-    ) {
+    fn submit(&self, urgency: Urgency, at: Timestamp, rows: Vec<Row>, done: Done) {
         let sender = self
             .writer
             .lock()
             .as_ref()
             .map(|(sender, _)| sender.clone());
-        let commit = Commit {
-            urgency,
-            at,
-            rows,
-            done,
-        };
-        let refused = match sender {
-            Some(sender) => sender.try_send(commit).map_err(|e| match e {
-                std::sync::mpsc::TrySendError::Full(commit)
-                | std::sync::mpsc::TrySendError::Disconnected(commit) => commit,
-            }),
-            None => Err(commit),
-        };
-        if let Err(commit) = refused {
-            (commit.done)(Err(Unavailable));
+        let commit = Commit::new(urgency, at, rows, done);
+        // A commit that can't be queued is dropped, and so told that it failed.
+        if let Some(sender) = sender {
+            let _ = sender.try_send(commit);
         }
+    }
+
+    /// A guard for a thread that the store can't do without: should it panic, the store has failed.
+    pub fn vital(&self) -> impl Drop + '_ {
+        Vital(&self.health)
     }
 
     fn read<T>(

@@ -1,12 +1,12 @@
 //! Opening a data directory: who may, what a hard stop left behind, which format it has, and the pepper.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
 
-use super::journal::Journal;
+use super::journal::{HIGH_WATER_FILE, Journal};
 use super::{Options, rows};
 use crate::domain::secret::Pepper;
 use crate::policy;
@@ -14,37 +14,84 @@ use crate::policy;
 /// Format of the store. A store of another one is refused.
 const FORMAT: u32 = 1;
 const PEPPER_FILE: &str = "pepper";
+const NOT_OURS: &str =
+    "the directory holds a store, but not one of atlas: choose another --data-dir";
 
 /// The name of the thread that opens the store: a panic in it is sled's word for a damaged file, and is told as that.
 pub const OPENER: &str = "store-open";
 
+/// What opening a data directory gives.
+pub(super) struct Opened {
+    pub(super) journal: Journal,
+    pub(super) pepper: Pepper,
+    /// Held until the store is closed: one process at a time.
+    pub(super) lock: File,
+}
+
 /// Opens or makes the store and the pepper in `dir`.
-pub(super) fn open(
-    dir: &Path,
-    options: Options,
-    random: [u8; 32],
-) -> Result<(Journal, Pepper), String> {
+pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Opened, String> {
     make_dir(dir)?;
+    let lock = lock(dir)?;
     let store_dir = dir.join("store");
-    let is_new = !store_dir.exists();
-    if is_new && dir.join(PEPPER_FILE).exists() {
-        log::warn!(
-            "{} has a pepper but no store: a new store is made, and keys made before are unknown",
+    let is_new = !store_dir.join("db").exists();
+    if is_new && store_dir.join(HIGH_WATER_FILE).exists() {
+        return Err(format!(
+            "{} has lost its store: restore a backup into an empty directory",
             dir.display()
-        );
+        ));
     }
     make_dir(&store_dir)?;
     let db = open_database(&store_dir, options)?;
-    let meta = db
-        .open_tree("meta")
-        .map_err(|e| format!("the store can't be read: {e}"))?;
-    check_format(&meta, is_new)?;
+    check_format(&db, is_new)?;
+    let meta = db.open_tree("meta").map_err(|e| unreadable(&e))?;
     let pepper = pepper(dir, &meta, random)?;
-    let journal = Journal::recover(db, store_dir.clone(), options.min_free_disk)?;
-    for path in [store_dir.as_path(), dir] {
+    let journal = Journal::recover(db, store_dir.clone(), options)?;
+    // A directory just made is an entry of its parent.
+    let parent = dir
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    for path in [store_dir.as_path(), dir, parent] {
         sync_dir(path)?;
     }
-    Ok((journal, pepper))
+    Ok(Opened {
+        journal,
+        pepper,
+        lock,
+    })
+}
+
+fn unreadable(error: &sled::Error) -> String {
+    format!("the store can't be read: {error}")
+}
+
+/// Takes the directory for this process, waiting a little for another to let go of it, as at a restart.
+fn lock(dir: &Path) -> Result<File, String> {
+    let path = dir.join("lock");
+    let fault = |e: &dyn std::fmt::Display| format!("{} can't be locked: {e}", path.display());
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| fault(&e))?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < policy::LOCK_PATIENCE => {
+                std::thread::sleep(policy::LOCK_RETRY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!(
+                    "another process uses {}: stop it, or choose another --data-dir",
+                    dir.display()
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(fault(&error)),
+        }
+    }
 }
 
 fn make_dir(dir: &Path) -> Result<(), String> {
@@ -63,49 +110,38 @@ fn sync_dir(dir: &Path) -> Result<(), String> {
 
 fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
     remove_unfinished_snapshots(dir)?;
-    let started = Instant::now();
-    loop {
-        let error = match open_once(dir, options) {
-            Ok(db) => return Ok(db),
-            Err(error) => error,
-        };
-        match error {
-            OpenError::Locked if started.elapsed() < policy::LOCK_PATIENCE => {
-                std::thread::sleep(std::time::Duration::from_millis(100));
-            }
-            OpenError::Locked => {
-                return Err(format!(
-                    "another process uses {}: stop it, or choose another --data-dir",
-                    dir.parent().unwrap_or(dir).display()
-                ));
-            }
-            OpenError::Damaged(why) => match set_snapshots_aside(dir)? {
-                0 => return Err(damaged(dir, &why)),
-                moved => log::error!(
-                    "the store did not open ({why}); {moved} snapshot(s) set aside, trying without"
-                ),
-            },
-            OpenError::Other(why) => {
-                return Err(format!(
-                    "the store in {} can't be opened: {why}",
-                    dir.display()
-                ));
-            }
+    match open_once(dir, options) {
+        Ok(db) => Ok(db),
+        Err(OpenError::Damaged(why)) if set_snapshots_aside(dir)? > 0 => {
+            log::error!(
+                "the store did not open ({why}); its snapshots are set aside, trying without"
+            );
+            open_once(dir, options).map_err(|error| error.line(dir))
+        }
+        Err(error) => Err(error.line(dir)),
+    }
+}
+
+enum OpenError {
+    Damaged(String),
+    Other(String),
+}
+
+impl OpenError {
+    fn line(&self, dir: &Path) -> String {
+        match self {
+            Self::Damaged(why) => damaged(dir, why),
+            Self::Other(why) => format!("the store in {} can't be opened: {why}", dir.display()),
         }
     }
 }
 
-fn damaged(dir: &Path, why: &str) -> String {
+/// What to say of a store that has lost something.
+pub(super) fn damaged(dir: &Path, why: &str) -> String {
     format!(
-        "the store in {} is damaged ({why}); nothing was changed: restore a backup into an empty directory, and keep this one to look at",
+        "the store in {} is damaged ({why}): restore a backup into an empty directory",
         dir.display()
     )
-}
-
-enum OpenError {
-    Locked,
-    Damaged(String),
-    Other(String),
 }
 
 /// sled panics on some damage where it should return an error; a thread of its own turns that into one.
@@ -122,9 +158,6 @@ fn open_once(dir: &Path, options: Options) -> Result<sled::Db, OpenError> {
         opener.map_err(|e| OpenError::Other(format!("no thread could be started: {e}")))?;
     match opener.join() {
         Ok(Ok(db)) => Ok(db),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
-            Err(OpenError::Locked)
-        }
         Ok(Err(sled::Error::Io(error))) => Err(OpenError::Other(error.to_string())),
         Ok(Err(sled::Error::Corruption { at, .. })) => {
             Err(OpenError::Damaged(format!("bad bytes at {at:?}")))
@@ -176,21 +209,31 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, String> {
     Ok(snapshots.len())
 }
 
-fn check_format(meta: &sled::Tree, is_new: bool) -> Result<(), String> {
-    let stored = meta
+fn check_format(db: &sled::Db, is_new: bool) -> Result<(), String> {
+    // A store of another program is not touched, not even by a tree of ours.
+    let is_ours = db.tree_names().iter().any(|name| name == b"meta");
+    let is_untouched = db.is_empty() && db.tree_names().len() == 1;
+    if !is_new && !is_ours && !is_untouched {
+        return Err(NOT_OURS.to_owned());
+    }
+    let meta = db.open_tree("meta").map_err(|e| unreadable(&e))?;
+    match meta
         .get("format")
-        .map_err(|e| format!("the store can't be read: {e}"))?;
-    match stored.map(|bytes| rows::decode_number(&bytes)) {
+        .map_err(|e| unreadable(&e))?
+        .map(|bytes| rows::decode_number(&bytes))
+    {
         Some(Ok(FORMAT)) => Ok(()),
         Some(Ok(other)) => Err(format!(
             "the store has format {other}, this atlas reads format {FORMAT}: use the atlas that wrote it, or a newer one"
         )),
         // A kill between making the store and naming its format leaves it empty.
-        None if is_new || meta.is_empty() => meta
-            .insert("format", rows::encode_number(FORMAT))
-            .map(drop)
-            .map_err(|e| format!("the store can't be written: {e}")),
-        Some(Err(_)) | None => Err("the directory holds a store, but not one of atlas".to_owned()),
+        None if meta.is_empty() && db.is_empty() && db.tree_names().len() == 2 => {
+            let written = meta.insert("format", rows::encode_number(FORMAT));
+            written
+                .map(drop)
+                .map_err(|e| format!("the store can't be written: {e}"))
+        }
+        Some(Err(_)) | None => Err(NOT_OURS.to_owned()),
     }
 }
 
@@ -251,5 +294,6 @@ fn write_pepper(path: &Path, random: [u8; 32]) -> Result<Pepper, String> {
         .and_then(|()| file.sync_all())
         .map_err(fault)?;
     fs::rename(&aside, path).map_err(fault)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))?;
     Ok(Pepper::new(random))
 }

@@ -18,6 +18,7 @@ use crate::domain::secret::SecretHash;
 const OPTIONS: Options = Options {
     cache: 8 << 20,
     min_free_disk: 0,
+    latest: None,
 };
 
 fn open(dir: &Path) -> Store {
@@ -226,7 +227,7 @@ fn a_session_and_its_record_are_there_after_a_new_start() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     keep(&store, 5, &record(100, b"5".to_vec()));
-    store.close(at(0).day(), &[]).expect("closed");
+    store.close(at(0), &[]).expect("closed");
     drop(store);
     let store = open(dir.path());
     assert_eq!(
@@ -258,7 +259,7 @@ fn the_largest_values_become_no_blob_files() {
             &record(100, vec![b'x'; policy::BODY_MAX + 2_000]),
         );
     }
-    store.close(at(0).day(), &[]).expect("closed");
+    store.close(at(0), &[]).expect("closed");
     let blobs = std::fs::read_dir(dir.path().join("store/blobs"))
         .expect("a directory")
         .count();
@@ -319,7 +320,7 @@ fn day_counts_only_rise_by_leases_and_are_exact_after_a_clean_close() {
         [lease(&store, 8), lease(&store, 24), lease(&store, 16)],
         [8, 24, 24]
     );
-    store.close(day, &[(key, 17)]).expect("closed");
+    store.close(at(0), &[(key, 17)]).expect("closed");
     drop(store);
     let store = open(dir.path());
     assert_eq!(
@@ -361,7 +362,7 @@ fn counts_of_long_ago_are_forgotten() {
 fn after_closing_nothing_is_kept_and_that_is_said() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
-    store.close(at(0).day(), &[]).expect("closed");
+    store.close(at(0), &[]).expect("closed");
     let kept = block_on(store.keep_session(&session(plain_order(), 1), None, at(1)));
     assert_eq!(kept, Err(Unavailable));
 }

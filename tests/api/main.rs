@@ -5,5 +5,22 @@
     reason = "a test says by panicking what is wrong"
 )]
 
+mod authorization;
+mod bodies;
+mod client;
+mod cors;
+mod create_session;
+mod errors;
+mod fingerprint;
+mod idempotency_key;
+mod keys;
+mod limit_headers;
+mod limits;
+mod mock;
+mod races;
 mod replay;
+mod response;
+mod rolling;
+mod session_fields;
+mod strangers;
 mod world;

@@ -1,23 +1,29 @@
-//! A server in a world of its own (port 0, temporary store, a clock with a hand) and a client that sends what it is
-//! told, byte for byte, and checks of *every* answer the laws that the contract gives all of them.
+//! A server in a world of its own: port 0, a temporary store, a clock with a hand.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atlas::app::App;
-use atlas::app::keys::{KeyAnswer, KeyCommand, NewKey};
+use atlas::app::keys::{KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey};
 use atlas::clock::Clock;
 use atlas::config::{Given, Place, Purpose, Settings};
-use atlas::domain::key::{Account, Mode, OwnLimits};
+use atlas::domain::id::KeyId;
+use atlas::domain::key::{Mode, OwnLimits};
 use atlas::domain::time::Timestamp;
 use serde_json::Value;
 
+pub use crate::client::{Connection, Held, Request, Response, at_once};
+
 /// 2026-11-25T12:00:00Z, where the hand of the clock stands at first.
 pub const NOON: u64 = 1_795_608_000;
+pub const MIDNIGHT: u64 = NOON + 43_200;
+pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const MILLISECOND: Duration = Duration::from_millis(1);
 pub const CREATE: &str = "/functions/v1/create-session";
 pub const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -34,7 +40,7 @@ pub struct World {
 /// A key as its owner has it.
 #[derive(Clone, Debug)]
 pub struct Key {
-    pub id: String,
+    pub id: KeyId,
     pub secret: String,
 }
 
@@ -84,14 +90,25 @@ impl World {
     }
 
     /// Stops the server as SIGTERM does and starts it again on the same directory.
-    pub fn restart(mut self) -> Self {
+    pub fn restart(self) -> Self {
+        let clock = self.clock.clone();
+        self.restart_by(clock)
+    }
+
+    /// The same, with a clock that was set back in between.
+    pub fn restart_set_back(self, by: Duration) -> Self {
+        let now = Duration::from_millis(self.clock.now().millis());
+        let then = u64::try_from((now - by).as_millis()).expect("a time");
+        self.restart_by(Clock::hand(Timestamp::from_millis(then)))
+    }
+
+    fn restart_by(mut self, clock: Clock) -> Self {
         self.halt();
         let directory = std::mem::replace(
             &mut self.directory,
             tempfile::tempdir().expect("a directory"),
         );
         let configure = std::mem::replace(&mut self.configure, Box::new(|_| ()));
-        let clock = self.clock.clone();
         drop(self);
         Self::in_directory(directory, clock, configure)
     }
@@ -118,31 +135,58 @@ impl World {
     }
 
     pub fn key_of(&self, account: &str, mode: Mode) -> Key {
-        self.key_with(account, mode, OwnLimits::default(), None)
+        self.create(new_key(account, mode))
     }
 
-    pub fn key_with(
-        &self,
-        account: &str,
-        mode: Mode,
-        limits: OwnLimits,
-        expires_in_seconds: Option<u64>,
-    ) -> Key {
-        let account: Account = account.parse().expect("an account");
-        let name = "A key".parse().expect("a name");
-        match self.manage(KeyCommand::Create(NewKey {
-            name,
-            mode,
-            account,
-            expires_in_seconds,
+    /// A test key with limits of its own.
+    pub fn key_with(&self, limits: OwnLimits) -> Key {
+        self.create(NewKey {
             limits,
-        })) {
-            KeyAnswer::Secret(made) => Key {
-                id: made.id.to_string(),
-                secret: made.secret.to_string(),
-            },
-            _ => panic!("no key was made"),
+            ..new_key("default", Mode::Test)
+        })
+    }
+
+    /// A test key that works for so many seconds.
+    pub fn key_for(&self, seconds: u64) -> Key {
+        self.create(NewKey {
+            expires_in_seconds: Some(seconds),
+            ..new_key("default", Mode::Test)
+        })
+    }
+
+    pub fn create(&self, new: NewKey) -> Key {
+        secret_of(self.manage(KeyCommand::Create(new)))
+    }
+
+    pub fn roll(&self, key: &Key, grace_seconds: u64) -> Key {
+        let id = key.id;
+        secret_of(self.manage(KeyCommand::Roll { id, grace_seconds }))
+    }
+
+    pub fn revoke(&self, key: &Key) -> KeyReport {
+        report_of(self.manage(KeyCommand::Revoke { id: key.id }))
+    }
+
+    pub fn update(&self, key: &Key, change: KeyChange) -> KeyReport {
+        report_of(self.manage(KeyCommand::Update { id: key.id, change }))
+    }
+
+    pub fn import(&self, secret: &str, new: NewKey) -> KeyAnswer {
+        let secret = secret.to_owned().into();
+        self.manage(KeyCommand::Import { secret, key: new })
+    }
+
+    pub fn keys(&self) -> Vec<KeyReport> {
+        match self.manage(KeyCommand::List) {
+            KeyAnswer::Keys(keys) => keys,
+            KeyAnswer::Secret(_) | KeyAnswer::Key(_) | KeyAnswer::Failed(_) => panic!("no list"),
         }
+    }
+
+    pub fn report(&self, key: &Key) -> KeyReport {
+        let mut keys = self.keys().into_iter();
+        keys.find(|report| report.id == key.id)
+            .expect("the key is listed")
     }
 
     /// What `atlas keys ...` does.
@@ -151,13 +195,7 @@ impl World {
     }
 
     pub fn request(&self, method: &str, path: &str) -> Request {
-        Request {
-            address: self.address,
-            method: method.to_owned(),
-            path: path.to_owned(),
-            headers: vec![("Host".to_owned(), self.address.to_string().into_bytes())],
-            body: None,
-        }
+        Request::new(self.address, method, path)
     }
 
     pub fn get(&self, path: &str) -> Request {
@@ -170,7 +208,44 @@ impl World {
 
     /// `POST create-session` of the usual order by this key.
     pub fn order(&self, key: &Key) -> Request {
-        self.post(CREATE).key(key).json(ORDER)
+        self.order_of(key, ORDER)
+    }
+
+    /// `POST create-session` of this body by this key.
+    pub fn order_of(&self, key: &Key, body: &str) -> Request {
+        self.post(CREATE).key(key).json(body)
+    }
+
+    /// Creates a session of the usual order with one member set.
+    pub fn order_with(&self, key: &Key, name: &str, value: &Value) -> Response {
+        let mut body: Value = serde_json::from_str(ORDER).expect("JSON");
+        body[name] = value.clone();
+        self.order_of(key, &body.to_string()).send()
+    }
+
+    /// `GET sessions/{id}` by this key.
+    pub fn look_up(&self, key: &Key, id: &str) -> Request {
+        self.get(&format!("/functions/v1/sessions/{id}")).key(key)
+    }
+
+    /// A request by a good key that costs little: it asks for a session that there is not.
+    pub fn probe(&self, key: &Key) -> Request {
+        self.look_up(key, "sess_none")
+    }
+
+    /// A request that was admitted and waits for half of its body, so that it holds a slot.
+    pub fn hold(&self, key: &Key) -> Held {
+        let before = self.report(key).used_today;
+        let held = self.order(key).begin(ORDER.len() / 2);
+        eventually("the request is admitted", || {
+            self.report(key).used_today > before
+        });
+        held
+    }
+
+    /// Whether these bytes stand in any file of the data directory.
+    pub fn keeps(&self, bytes: &[u8]) -> bool {
+        files_hold(self.directory.path(), bytes)
     }
 }
 
@@ -178,6 +253,80 @@ impl Drop for World {
     fn drop(&mut self) {
         self.halt();
     }
+}
+
+/// What a key needs to be made, with nothing special.
+pub fn new_key(account: &str, mode: Mode) -> NewKey {
+    NewKey {
+        name: "A key".parse().expect("a name"),
+        mode,
+        account: account.parse().expect("an account"),
+        expires_in_seconds: None,
+        limits: OwnLimits::default(),
+    }
+}
+
+/// A secret with the right form and checksum that nobody was given.
+pub fn secret_like(random: &str) -> String {
+    let text = format!("sk_test_{random}");
+    let checksum = checksum_of(&text);
+    text + &checksum
+}
+
+/// The CRC-32 of a text as six base62 characters.
+pub fn checksum_of(text: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = crc32fast::hash(text.as_bytes()) as usize;
+    let mut digits = ['0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit = char::from(DIGITS[rest % 62]);
+        rest /= 62;
+    }
+    digits.iter().collect()
+}
+
+/// Asks until it is so; fails after a time in which it should have become so.
+#[track_caller]
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn secret_of(answer: KeyAnswer) -> Key {
+    match answer {
+        KeyAnswer::Secret(made) => Key {
+            id: made.id,
+            secret: made.secret.to_string(),
+        },
+        KeyAnswer::Failed(why) => panic!("{why}"),
+        KeyAnswer::Key(_) | KeyAnswer::Keys(_) => panic!("an answer without a secret"),
+    }
+}
+
+pub fn report_of(answer: KeyAnswer) -> KeyReport {
+    match answer {
+        KeyAnswer::Key(report) => report,
+        KeyAnswer::Failed(why) => panic!("{why}"),
+        KeyAnswer::Secret(_) | KeyAnswer::Keys(_) => panic!("an answer that is no key"),
+    }
+}
+
+fn files_hold(directory: &Path, bytes: &[u8]) -> bool {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    entries.map(|entry| entry.expect("an entry")).any(|entry| {
+        let kind = entry.file_type().expect("a file type");
+        if kind.is_dir() {
+            files_hold(&entry.path(), bytes)
+        } else if kind.is_file() {
+            let content = std::fs::read(entry.path()).expect("a file");
+            content.windows(bytes.len()).any(|part| part == bytes)
+        } else {
+            false
+        }
+    })
 }
 
 fn serve(
@@ -191,364 +340,8 @@ fn serve(
         ready
             .send((running.address, Arc::clone(&running.app)))
             .expect("the test waits");
-        let waiting = actix_web::rt::task::spawn_blocking(move || drop(stopped.recv()));
+        let waiting = actix_web::rt::task::spawn_blocking(move || stopped.recv().is_err());
         waiting.await.expect("told to stop");
         running.stop().await.expect("a clean stop");
     });
 }
-
-/// A request, byte for byte.
-#[derive(Clone, Debug)]
-pub struct Request {
-    address: SocketAddr,
-    method: String,
-    path: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Option<Vec<u8>>,
-}
-
-impl Request {
-    /// Adds a header line; the same name twice makes two lines.
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers
-            .push((name.to_owned(), value.as_ref().to_vec()));
-        self
-    }
-
-    pub fn key(self, key: &Key) -> Self {
-        self.bearer(&key.secret)
-    }
-
-    pub fn bearer(self, secret: &str) -> Self {
-        self.header("Authorization", format!("Bearer {secret}"))
-    }
-
-    pub fn idempotent(self, key: &str) -> Self {
-        self.header("Idempotency-Key", key)
-    }
-
-    /// A body with `Content-Type: application/json`.
-    pub fn json(self, body: &str) -> Self {
-        self.header("Content-Type", "application/json").body(body)
-    }
-
-    /// A body without a content type.
-    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
-        self.body = Some(body.as_ref().to_vec());
-        self
-    }
-
-    /// The request as it goes over the wire, with `Content-Length` if it has a body and `Connection: close`.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
-        for (name, value) in &self.headers {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
-        }
-        let chunked = self
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
-        if let (Some(body), false) = (&self.body, chunked) {
-            out.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-        }
-        out.extend_from_slice(b"Connection: close\r\n\r\n");
-        out.extend_from_slice(self.body.as_deref().unwrap_or_default());
-        out
-    }
-
-    /// A connection on which the request is under way.
-    pub fn start(&self) -> TcpStream {
-        let mut stream = connect(self.address);
-        // A server that refuses early may close before it has read all; the answer still comes.
-        drop(stream.write_all(&self.bytes()));
-        stream
-    }
-
-    /// Sends it, reads the answer and checks the laws of every answer.
-    pub fn send(&self) -> Response {
-        let response = read_response(&mut self.start(), &self.method);
-        response.check_laws();
-        response
-    }
-}
-
-pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a time-out");
-    stream
-}
-
-#[derive(Clone, Debug)]
-pub struct Response {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-/// Reads one answer with `Content-Length` (or none, for HEAD and 204).
-pub fn read_response(stream: &mut TcpStream, method: &str) -> Response {
-    let mut bytes = Vec::new();
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut parsed = httparse::Response::new(&mut headers);
-        if let httparse::Status::Complete(head) = parsed.parse(&bytes).expect("HTTP") {
-            let status = parsed.code.expect("a status");
-            let headers: Vec<(String, String)> = parsed
-                .headers
-                .iter()
-                .map(|header| {
-                    (
-                        header.name.to_lowercase(),
-                        String::from_utf8_lossy(header.value).into_owned(),
-                    )
-                })
-                .collect();
-            let length = headers
-                .iter()
-                .find(|(name, _)| name == "content-length")
-                .map_or(0, |(_, v)| v.parse().expect("a length"));
-            let length: usize = if method == "HEAD" || status == 204 {
-                0
-            } else {
-                length
-            };
-            while bytes.len() < head + length {
-                assert!(
-                    read_more(stream, &mut bytes) > 0,
-                    "the body ends early: {}",
-                    String::from_utf8_lossy(&bytes)
-                );
-            }
-            return Response {
-                status,
-                headers,
-                body: bytes[head..head + length].to_vec(),
-            };
-        }
-        assert!(
-            read_more(stream, &mut bytes) > 0,
-            "no answer: {:?}",
-            String::from_utf8_lossy(&bytes)
-        );
-    }
-}
-
-fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> usize {
-    let mut buffer = [0; 16 * 1024];
-    let read = stream.read(&mut buffer).expect("an answer in time");
-    bytes.extend_from_slice(&buffer[..read]);
-    read
-}
-
-impl Response {
-    /// A header's value; None when it is absent. Panics when it stands there twice.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str());
-        let first = values.next();
-        assert!(
-            values.next().is_none(),
-            "{name} stands twice in {:?}",
-            self.headers
-        );
-        first
-    }
-
-    pub fn number(&self, name: &str) -> u64 {
-        let value = self
-            .header(name)
-            .unwrap_or_else(|| panic!("{name} is missing in {:?}", self.headers));
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}: {value} is not a whole number"))
-    }
-
-    pub fn remaining(&self) -> u64 {
-        self.number("x-ratelimit-remaining")
-    }
-
-    /// What the IETF header says is left of `minute`, `day` or `address`.
-    pub fn remaining_of(&self, scope: &str) -> u64 {
-        let rates = self.header("ratelimit").expect("RateLimit");
-        let item = rates
-            .split(", ")
-            .find(|item| item.starts_with(&format!("\"{scope}\";r=")))
-            .unwrap_or_else(|| panic!("{scope} in {rates}"));
-        let rest = item.split(";r=").nth(1).expect("r=");
-        rest.split(';')
-            .next()
-            .expect("a number")
-            .parse()
-            .expect("a number")
-    }
-
-    pub fn scope(&self) -> &str {
-        self.header("x-ratelimit-scope").expect("X-RateLimit-Scope")
-    }
-
-    pub fn replayed(&self) -> bool {
-        match self.header("idempotent-replayed") {
-            None => false,
-            Some("true") => true,
-            Some(other) => panic!("Idempotent-Replayed: {other}"),
-        }
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
-    }
-
-    /// A string member of the body, as `id`.
-    pub fn text(&self, member: &str) -> String {
-        self.json()[member]
-            .as_str()
-            .unwrap_or_else(|| panic!("no {member} in {}", self.json()))
-            .to_owned()
-    }
-
-    /// The error's code.
-    pub fn code(&self) -> String {
-        self.json()["error"]["code"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no error in {}", String::from_utf8_lossy(&self.body)))
-            .to_owned()
-    }
-
-    /// The error's `param`.
-    pub fn param(&self) -> Option<String> {
-        self.json()["error"]["param"].as_str().map(str::to_owned)
-    }
-
-    /// Fails unless this is the refusal of that status and code.
-    #[track_caller]
-    pub fn expect(&self, status: u16, code: &str) -> &Self {
-        assert_eq!(
-            (self.status, self.code().as_str()),
-            (status, code),
-            "{}",
-            String::from_utf8_lossy(&self.body)
-        );
-        self
-    }
-
-    /// Fails unless a session was made or shown; gives its id.
-    #[track_caller]
-    pub fn session(&self) -> String {
-        assert!(
-            matches!(self.status, 200 | 201),
-            "{}: {}",
-            self.status,
-            String::from_utf8_lossy(&self.body)
-        );
-        self.text("id")
-    }
-
-    /// The laws of every answer: request id, limits, one error shape, no header that nobody expects.
-    fn check_laws(&self) {
-        let request_id = self.header("x-request-id").expect("X-Request-Id");
-        assert!((1..=128).contains(&request_id.len()));
-        let (limit, remaining, reset) = (
-            self.number("x-ratelimit-limit"),
-            self.number("x-ratelimit-remaining"),
-            self.number("x-ratelimit-reset"),
-        );
-        assert!(remaining <= limit, "{remaining} of {limit} remain");
-        assert_eq!(
-            reset.to_string().len(),
-            10,
-            "Reset is in Unix seconds: {reset}"
-        );
-        assert!(matches!(
-            self.scope(),
-            "minute" | "day" | "concurrency" | "address"
-        ));
-        for (name, _) in &self.headers {
-            assert!(
-                EXPECTED_HEADERS.contains(&name.as_str()),
-                "{name} is not a header of the contract"
-            );
-        }
-        if self.status == 429 {
-            assert!(self.number("retry-after") >= 1);
-            assert_eq!(remaining, 0, "a refusal leaves nothing");
-        }
-        assert_eq!(
-            self.status == 401,
-            self.header("www-authenticate").is_some()
-        );
-        if self.status >= 400 && !self.body.is_empty() {
-            self.check_error(request_id);
-        }
-    }
-
-    fn check_error(&self, request_id: &str) {
-        assert_eq!(self.header("content-type"), Some("application/json"));
-        let body = self.json();
-        assert_eq!(
-            body.as_object().map(|members| members.len()),
-            Some(1),
-            "{body}"
-        );
-        let error = body["error"].as_object().expect("an error object");
-        for member in ["type", "code", "message", "request_id"] {
-            assert!(
-                error.get(member).is_some_and(Value::is_string),
-                "{member} in {body}"
-            );
-        }
-        for member in error.keys() {
-            let known = [
-                "type",
-                "code",
-                "message",
-                "request_id",
-                "param",
-                "decline_code",
-                "limit",
-                "retry_after",
-            ];
-            assert!(
-                known.contains(&member.as_str()),
-                "{member} is not a member of an error"
-            );
-        }
-        assert_eq!(error["request_id"], request_id);
-    }
-}
-
-const EXPECTED_HEADERS: &[&str] = &[
-    "access-control-allow-headers",
-    "access-control-allow-methods",
-    "access-control-allow-origin",
-    "access-control-expose-headers",
-    "access-control-max-age",
-    "allow",
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "date",
-    "idempotency-key",
-    "idempotent-replayed",
-    "ratelimit",
-    "ratelimit-policy",
-    "retry-after",
-    "vary",
-    "www-authenticate",
-    "x-content-type-options",
-    "x-ratelimit-limit",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-    "x-ratelimit-scope",
-    "x-request-id",
-];

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::atlas::{Atlas, has_tool, text};
+use crate::process::{Atlas, has_tool, text};
 
 fn with_server(check: impl Fn(&str, &str)) {
     let temporary = tempfile::tempdir().expect("a directory");

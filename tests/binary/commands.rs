@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::atlas::{Atlas, Client, create_key, json_of, run, run_with_input, text};
+use crate::process::{Atlas, Client, create_key, json_of, run, run_with_input, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -212,7 +212,7 @@ fn wrong_commands_say_what_is_right_without_repeating_a_secret() {
         ),
         (
             &["keys", "create", "--name", "x", "--per-minute", "0"],
-            1,
+            2,
             "from 1 to",
         ),
         (

@@ -4,7 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::atlas::{Answer, Atlas, Client, create_key, read_log, run, text};
+use atlas::app::App;
+use atlas::clock::Clock;
+use atlas::config::{Given, Place, Purpose, Settings};
+use atlas::domain::time::Timestamp;
+
+use crate::process::{Answer, Atlas, Client, create_key, read_log, run, text};
 
 fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
     let body = r#"{"amount":4990,"currency":"USD"}"#;
@@ -80,6 +85,69 @@ fn a_damaged_store_is_refused_with_a_line_and_left_as_it_is() {
     assert!(Atlas::serve(&directory, &[]).terminate().success());
 }
 
+/// sled cuts its log at the first byte it can't read and calls that a recovery.
+#[test]
+fn a_store_that_lost_its_end_is_refused() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let whole = temporary.path().join("whole");
+    used_directory(&whole);
+    let log = std::fs::read(whole.join("store/db")).expect("read");
+    let end = log
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("something was written");
+    let damages: [&dyn Fn(&mut Vec<u8>); 4] = [
+        &|log| log.truncate(end / 2),
+        &|log| log.truncate(end - 20),
+        &|log| log.clear(),
+        &|log| log[end - 40] ^= 1,
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let directory = temporary.path().join(number.to_string());
+        assert!(
+            Command::new("cp")
+                .arg("-r")
+                .args([&whole, &directory])
+                .status()
+                .expect("cp runs")
+                .success()
+        );
+        let mut damaged = log.clone();
+        damage(&mut damaged);
+        std::fs::write(directory.join("store/db"), damaged).expect("damaged");
+        let line = refusal(&directory);
+        assert!(line.contains("restore a backup"), "damage {number}: {line}");
+    }
+    std::fs::remove_file(whole.join("store/db")).expect("removed");
+    assert!(refusal(&whole).contains("lost its store"));
+}
+
+#[test]
+fn a_clock_far_behind_the_store_is_refused_until_somebody_says_it_is_right() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let place = Place {
+        data_dir: Some(directory.clone()),
+        config: None,
+    };
+    let settings = Settings::resolve(&place, Given::default(), Purpose::Serve).expect("settings");
+    let in_2096 = Clock::hand(Timestamp::from_millis(4_000_000_000_000));
+    App::open(settings, in_2096)
+        .expect("the app")
+        .close()
+        .expect("closed");
+    assert!(refusal(&directory).contains("--trust-clock"));
+    assert!(
+        Atlas::serve(&directory, &["--trust-clock"])
+            .terminate()
+            .success()
+    );
+    assert!(
+        Atlas::serve(&directory, &[]).terminate().success(),
+        "once is enough"
+    );
+}
+
 #[test]
 fn a_store_of_another_format_or_another_program_is_refused() {
     let temporary = tempfile::tempdir().expect("a directory");
@@ -107,6 +175,22 @@ fn a_store_of_another_format_or_another_program_is_refused() {
         .insert("somebody", "else")
         .expect("written");
     assert!(refusal(&foreign).contains("not one of atlas"));
+
+    let unmarked = temporary.path().join("unmarked");
+    std::fs::create_dir_all(&unmarked).expect("a directory");
+    open(&unmarked)
+        .open_tree("orders")
+        .expect("a tree")
+        .insert("one", "precious")
+        .expect("written");
+    assert!(refusal(&unmarked).contains("not one of atlas"));
+    assert!(
+        !open(&unmarked)
+            .tree_names()
+            .iter()
+            .any(|name| name == b"meta"),
+        "nothing was put into it"
+    );
 }
 
 #[test]

@@ -6,11 +6,11 @@
     reason = "a test says by panicking what is wrong"
 )]
 
-#[expect(dead_code, reason = "shared with the crash test")]
-mod atlas;
 mod clients;
 mod commands;
 mod disk;
+#[expect(dead_code, reason = "shared with the crash test")]
+mod process;
 mod secrets;
 mod settings;
 mod stopping;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::atlas::{Atlas, BINARY, Client, create_key, json_of, read_log, run_with_input, text};
+use crate::process::{Atlas, BINARY, Client, create_key, json_of, read_log, run_with_input, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 const IMPORTED: &str = "sk_live_ImportedSecretOfSomeone0123456789";

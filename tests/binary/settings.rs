@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::atlas::{Atlas, BINARY, Client, run, text};
+use crate::process::{Atlas, BINARY, Client, run, text};
 
 /// The minute limit that a server with these settings tells a stranger's key... of its own.
 fn limit_of(flags: &[&str], variable: Option<&str>, file: Option<&str>) -> String {
@@ -52,7 +52,7 @@ fn a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed() {
     for (arguments, says) in [
         (
             &["--per-minute", "0"][..],
-            &["per_minute", "0", "from 1 to"][..],
+            &["--per-minute", "0", "from 1 to"][..],
         ),
         (&["--per-minute", "many"], &["--per-minute", "many"]),
         (
@@ -95,7 +95,10 @@ fn a_wrong_line_of_the_file_is_refused_with_its_number() {
     for (file, says) in [
         ("# mine\nper_minut = 3\n", &["line 2", "per_minut"][..]),
         ("per_minute = \"many\"\n", &["line 1", "per_minute"]),
-        ("\n\nbody_timeout = \"soon\"\n", &["line 3", "10s"]),
+        (
+            "\n\nbody_timeout = \"soon\"\n",
+            &["line 3", "body_timeout", "30s"],
+        ),
         ("per_minute = \n", &["line 1"]),
     ] {
         std::fs::write(&path, file).expect("written");
@@ -141,6 +144,23 @@ fn without_a_command_it_serves_and_help_speaks_of_all() {
     ] {
         assert!(text(&help.stdout).contains(word), "{word}");
     }
+}
+
+#[test]
+fn settings_of_every_command_may_stand_before_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let output = Command::new(BINARY)
+        .arg("--data-dir")
+        .arg(&directory)
+        .args(["--json", "keys", "create", "--name", "x"])
+        .output();
+    let output = output.expect("atlas runs");
+    assert!(
+        output.status.success() && text(&output.stdout).contains("\"secret\""),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::atlas::{Atlas, Client, json_of, read_log, text};
+use crate::process::{Atlas, Client, json_of, read_log, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::atlas::{Atlas, BINARY, Client, has_tool};
+use crate::process::{Atlas, BINARY, Client, has_tool};
 
 #[test]
 fn every_commit_is_synced_before_its_answer() {

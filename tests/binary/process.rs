@@ -111,14 +111,18 @@ pub fn read_log(directory: &Path) -> String {
     std::fs::read_to_string(directory.with_extension("log")).unwrap_or_default()
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. One that serves when it should not have is stopped after a while.
 pub fn run(arguments: &[&str], directory: &Path) -> Output {
     run_with_input(arguments, directory, "")
 }
 
 pub fn run_with_input(arguments: &[&str], directory: &Path, input: &str) -> Output {
-    let mut command = Command::new(BINARY);
-    command.args(arguments).arg("--data-dir").arg(directory);
+    let mut command = Command::new("timeout");
+    command
+        .args(["--signal=KILL", "60", BINARY])
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(directory);
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,0 +1,230 @@
+//! An answer, and the laws that the contract gives all of them.
+
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A header's value; None when it is absent. Panics when it stands there twice.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(given, _)| given.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str());
+        let first = values.next();
+        assert!(
+            values.next().is_none(),
+            "{name} stands twice in {:?}",
+            self.headers
+        );
+        first
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        let value = self
+            .header(name)
+            .unwrap_or_else(|| panic!("{name} is missing in {:?}", self.headers));
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}: {value} is not a whole number"))
+    }
+
+    pub fn remaining(&self) -> u64 {
+        self.number("x-ratelimit-remaining")
+    }
+
+    /// What the IETF header says is left of `minute`, `day` or `address`.
+    pub fn remaining_of(&self, scope: &str) -> u64 {
+        let rates = self.header("ratelimit").expect("RateLimit");
+        let item = rates
+            .split(", ")
+            .find(|item| item.starts_with(&format!("\"{scope}\";r=")))
+            .unwrap_or_else(|| panic!("{scope} in {rates}"));
+        let rest = item.split(";r=").nth(1).expect("r=");
+        rest.split(';')
+            .next()
+            .expect("a number")
+            .parse()
+            .expect("a number")
+    }
+
+    pub fn scope(&self) -> &str {
+        self.header("x-ratelimit-scope").expect("X-RateLimit-Scope")
+    }
+
+    pub fn replayed(&self) -> bool {
+        match self.header("idempotent-replayed") {
+            None => false,
+            Some("true") => true,
+            Some(other) => panic!("Idempotent-Replayed: {other}"),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// A string member of the body, as `id`.
+    pub fn text(&self, member: &str) -> String {
+        self.json()[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {member} in {}", self.json()))
+            .to_owned()
+    }
+
+    /// The error's code.
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error in {}", String::from_utf8_lossy(&self.body)))
+            .to_owned()
+    }
+
+    /// The error's `param`.
+    pub fn param(&self) -> Option<String> {
+        self.json()["error"]["param"].as_str().map(str::to_owned)
+    }
+
+    /// Fails unless this is the refusal of that status and code.
+    #[track_caller]
+    pub fn expect(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        self
+    }
+
+    /// Fails unless this limit refused.
+    #[track_caller]
+    pub fn expect_limit(&self, scope: &str) -> &Self {
+        self.expect(429, "rate_limit_exceeded");
+        assert_eq!(self.scope(), scope);
+        self
+    }
+
+    /// Fails unless a session was made or shown; gives its id.
+    #[track_caller]
+    pub fn session(&self) -> String {
+        assert!(
+            matches!(self.status, 200 | 201),
+            "{}: {}",
+            self.status,
+            String::from_utf8_lossy(&self.body)
+        );
+        self.text("id")
+    }
+
+    /// The laws of every answer: request id, limits, one error shape, no header that nobody
+    /// expects.
+    pub fn check_laws(&self) {
+        let request_id = self.header("x-request-id").expect("X-Request-Id");
+        assert!((1..=128).contains(&request_id.len()));
+        let (limit, remaining, reset) = (
+            self.number("x-ratelimit-limit"),
+            self.number("x-ratelimit-remaining"),
+            self.number("x-ratelimit-reset"),
+        );
+        assert!(remaining <= limit, "{remaining} of {limit} remain");
+        assert_eq!(
+            reset.to_string().len(),
+            10,
+            "Reset is in Unix seconds: {reset}"
+        );
+        assert!(matches!(
+            self.scope(),
+            "minute" | "day" | "concurrency" | "address"
+        ));
+        for (name, _) in &self.headers {
+            assert!(
+                EXPECTED_HEADERS.contains(&name.as_str()),
+                "{name} is not a header of the contract"
+            );
+        }
+        if self.status == 429 {
+            assert!(self.number("retry-after") >= 1);
+            assert_eq!(remaining, 0, "a refusal leaves nothing");
+            let error = &self.json()["error"];
+            assert_eq!(error["limit"], self.scope());
+            assert_eq!(error["retry_after"], self.number("retry-after"));
+        }
+        assert_eq!(
+            self.status == 401,
+            self.header("www-authenticate").is_some()
+        );
+        if self.status >= 400 && !self.body.is_empty() {
+            self.check_error(request_id);
+        }
+    }
+
+    fn check_error(&self, request_id: &str) {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        let body = self.json();
+        assert_eq!(
+            body.as_object().map(|members| members.len()),
+            Some(1),
+            "{body}"
+        );
+        let error = body["error"].as_object().expect("an error object");
+        for member in ["type", "code", "message", "request_id"] {
+            assert!(
+                error.get(member).is_some_and(Value::is_string),
+                "{member} in {body}"
+            );
+        }
+        for member in error.keys() {
+            let known = [
+                "type",
+                "code",
+                "message",
+                "request_id",
+                "param",
+                "decline_code",
+                "limit",
+                "retry_after",
+            ];
+            assert!(
+                known.contains(&member.as_str()),
+                "{member} is not a member of an error"
+            );
+        }
+        assert_eq!(error["request_id"], request_id);
+    }
+}
+
+const EXPECTED_HEADERS: &[&str] = &[
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "allow",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "idempotency-key",
+    "idempotent-replayed",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "vary",
+    "www-authenticate",
+    "x-content-type-options",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-scope",
+    "x-request-id",
+];
