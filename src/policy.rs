@@ -139,14 +139,12 @@ pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// A store that has seen a time so far ahead of the system's clock was given a wrong one, now or then: a person decides.
 pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// Rows that the sweeper looks at in one step (about a millisecond).
+/// Expired records that the sweeper removes in one step (some milliseconds).
 pub const SWEEP_STEP: usize = 500;
-/// Rest between two steps of the sweeper while it finds little to remove: a million rows are seen in 7 minutes.
+/// Rest between two steps of the sweeper; none after a full step, so that it keeps up with any load.
 pub const SWEEP_REST: Duration = Duration::from_millis(200);
 /// An expired record is removed this much later, beyond the time a body may take: a request is judged by the time it
 /// came, and must still find the record that lived then.
 pub const SWEEP_MARGIN: Duration = Duration::from_secs(60);
-/// A step that removed at least this share of its rows is followed by the next at once.
-pub const SWEEP_BUSY: usize = SWEEP_STEP / 10;
 /// Day counts are kept this many days, for the operator to look back on.
 pub const DAYS_KEPT: u32 = 35;

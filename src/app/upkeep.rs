@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use super::App;
 use crate::domain::time::Timestamp;
 use crate::policy;
-use crate::store::SweepCursor;
 
 /// The running upkeep. Dropping it stops it and waits for the step it is in.
 pub struct Upkeep {
@@ -52,7 +51,6 @@ impl App {
 }
 
 fn run(app: &Weak<App>, stopped: &Receiver<()>) {
-    let mut cursor = SweepCursor::default();
     let mut noted_at = Timestamp::default();
     let mut busy = false;
     loop {
@@ -70,11 +68,13 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         let margin = app.settings.body_timeout + policy::SWEEP_MARGIN;
         busy = app
             .store
-            .sweep(&mut cursor, now.minus(margin))
-            .is_ok_and(|swept| swept.removed >= policy::SWEEP_BUSY);
+            .sweep(now.minus(margin))
+            .is_ok_and(|removed| removed == policy::SWEEP_STEP);
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;
             app.note_used(now);
+            // A fault is in the log, and the counts of long ago do no harm.
+            let _ = app.store.forget_days(now.day());
             app.addresses.clean(now);
         }
     }

@@ -93,9 +93,11 @@ fn the_day_ends_at_midnight_utc() {
 fn slots_come_back_by_drop() {
     let limiter = key(100, 10_000, 2);
     ask(&limiter, at(0)).expect("a slot that is given back at once");
-    let hold = |limiter: &Arc<KeyLimiter>| match limiter.admit(at(0)) {
-        Admission::Admitted(permit, _) => permit,
-        other => unreachable!("{other:?}"),
+    let hold = |limiter: &Arc<KeyLimiter>| {
+        let Admission::Admitted(permit, _) = limiter.admit(at(0)) else {
+            unreachable!("a slot is free")
+        };
+        permit
     };
     let first = hold(&limiter);
     let _second = hold(&limiter);
@@ -109,10 +111,10 @@ fn slots_come_back_by_drop() {
 }
 
 fn wait(limiter: &Arc<KeyLimiter>) -> Waiting {
-    match limiter.admit(at(0)) {
-        Admission::NeedsLease(waiting) => waiting,
-        other => unreachable!("{other:?}"),
-    }
+    let Admission::NeedsLease(waiting) = limiter.admit(at(0)) else {
+        unreachable!("nothing is leased yet")
+    };
+    waiting
 }
 
 #[test]

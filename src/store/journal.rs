@@ -74,9 +74,11 @@ pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
 
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
-        let [keys, last_used, replies, sessions, days] =
+        let [keys, last_used, replies, answers, sessions, days] =
             Table::ALL.map(|table| db.open_tree(table.name()));
-        Ok(Self([keys?, last_used?, replies?, sessions?, days?]))
+        Ok(Self([
+            keys?, last_used?, replies?, answers?, sessions?, days?,
+        ]))
     }
 
     pub(super) const fn of(&self, table: Table) -> &sled::Tree {

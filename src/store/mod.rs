@@ -36,7 +36,6 @@ use crate::policy;
 
 pub use self::journal::Unavailable;
 pub use self::open::OPENER;
-pub use self::sweep::{SweepCursor, Swept};
 
 /// Settings of the store.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +146,22 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read or has failed: then nobody knows, and nothing may be run.
     pub fn record(&self, id: &RecordId) -> Result<Option<Record>, Unavailable> {
-        self.read(Table::Replies, &rows::record_key(id), rows::decode_record)
+        let id = id.as_bytes();
+        loop {
+            let Some(expires_at) = self.read(Table::Replies, id, rows::decode_time)? else {
+                return Ok(None);
+            };
+            let decode = |bytes: &[u8]| rows::decode_record(bytes, expires_at);
+            if let Some(record) =
+                self.read(Table::Answers, &rows::answer_key(expires_at, id), decode)?
+            {
+                return Ok(Some(record));
+            }
+            // Swept between the two reads, which only happens to what expired long ago; or lost, and then nobody knows.
+            if self.read(Table::Replies, id, rows::decode_time)? == Some(expires_at) {
+                return Err(unreadable("answers", &Unreadable));
+            }
+        }
     }
 
     /// A session.
@@ -177,17 +191,19 @@ impl Store {
         record: Option<(&RecordId, &Record)>,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let mut rows = Vec::with_capacity(2);
+        let mut rows = Vec::with_capacity(3);
         rows.push(Row::put(
             Table::Sessions,
             session.id.as_bytes(),
             rows::encode_session(session),
         ));
         if let Some((id, record)) = record {
+            let key = rows::answer_key(record.expires_at, id.as_bytes());
+            rows.push(Row::put(Table::Answers, &key, rows::encode_record(record)));
             rows.push(Row::put(
                 Table::Replies,
-                &rows::record_key(id),
-                rows::encode_record(record),
+                id.as_bytes(),
+                rows::encode_time(record.expires_at),
             ));
         }
         self.commit(Urgency::Ordinary, now, rows).await
@@ -318,7 +334,7 @@ impl Store {
         &self,
         table: Table,
         key: &[u8],
-        decode: fn(&[u8]) -> Result<T, Unreadable>,
+        decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Option<T>, Unavailable> {
         if self.health.has_failed() {
             return Err(Unavailable);

@@ -3,16 +3,13 @@
 use bincode::{Decode, Encode};
 
 use crate::domain::id::KeyId;
-use crate::domain::idempotency::{Fingerprint, Record, RecordId, Reply};
+use crate::domain::idempotency::{Fingerprint, Record, Reply};
 use crate::domain::key::ApiKey;
 use crate::domain::payment::Session;
 use crate::domain::time::{Day, Timestamp};
 
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
 const VERSION: u8 = 1;
-/// Version byte and expiry, which the sweeper reads without decoding the rest.
-const REPLY_HEAD: usize = 1 + 8;
-
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) enum Table {
@@ -20,8 +17,10 @@ pub(super) enum Table {
     Keys,
     /// Key id -> when it was last used.
     LastUsed,
-    /// Record id -> the answer to a request under an idempotency key.
+    /// Record id -> when the record expires: small, since these rows lie scattered and should all stay in memory.
     Replies,
+    /// Expiry and record id -> the record itself. New ones come at the end, expired ones are a range at the start.
+    Answers,
     /// Session id -> session.
     Sessions,
     /// Day and key id -> requests of the day accounted for.
@@ -29,10 +28,11 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
+        Self::Answers,
         Self::Sessions,
         Self::Days,
     ];
@@ -42,6 +42,7 @@ impl Table {
             Self::Keys => "keys",
             Self::LastUsed => "last_used",
             Self::Replies => "replies",
+            Self::Answers => "answers",
             Self::Sessions => "sessions",
             Self::Days => "days",
         }
@@ -158,18 +159,20 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     };
     let mut out = Vec::with_capacity(row.body.len() + 96);
     out.push(VERSION);
-    out.extend_from_slice(&record.expires_at.millis().to_be_bytes());
     encode(&mut out, |out| {
         bincode::encode_into_std_write(&row, out, CONFIG)
     });
     out
 }
 
-pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, Unreadable> {
-    let expires_at = record_expiry(bytes)?;
+/// Reads a record that was found under this expiry.
+pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Record, Unreadable> {
+    let Some((&VERSION, rest)) = bytes.split_first() else {
+        return Err(Unreadable);
+    };
     let (row, read): (RecordRow<String, Vec<u8>>, usize) =
-        bincode::decode_from_slice(&bytes[REPLY_HEAD..], CONFIG).map_err(|_| Unreadable)?;
-    if read != bytes.len() - REPLY_HEAD {
+        bincode::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?;
+    if read != rest.len() {
         return Err(Unreadable);
     }
     Ok(Record {
@@ -184,18 +187,21 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, Unreadable> {
     })
 }
 
-/// When a stored record expires, read from its head alone.
-pub(super) fn record_expiry(bytes: &[u8]) -> Result<Timestamp, Unreadable> {
-    match bytes.split_first_chunk::<REPLY_HEAD>() {
-        Some(([VERSION, expiry @ ..], _)) => {
-            Ok(Timestamp::from_millis(u64::from_be_bytes(*expiry)))
-        }
-        _ => Err(Unreadable),
-    }
+/// Where a record lies: what expires first comes first.
+pub(super) fn answer_key(expires_at: Timestamp, id: &[u8; 16]) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&expires_at.millis().to_be_bytes());
+    key[8..].copy_from_slice(id);
+    key
 }
 
-pub(super) fn record_key(id: &RecordId) -> [u8; 16] {
-    *id.as_bytes()
+/// Expiry and record id of an answer's key.
+pub(super) fn decode_answer_key(bytes: &[u8]) -> Result<(Timestamp, [u8; 16]), Unreadable> {
+    let (expires_at, id) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
+    Ok((
+        Timestamp::from_millis(u64::from_be_bytes(*expires_at)),
+        id.try_into().map_err(|_| Unreadable)?,
+    ))
 }
 
 /// Days sort before keys, so that a day is one range.

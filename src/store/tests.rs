@@ -188,13 +188,12 @@ proptest! {
     fn a_record_reads_back_as_it_was_written(expires_at in any::<u64>(), body in vec(any::<u8>(), 0..70_000)) {
         let record = record(expires_at, body);
         let bytes = encode_record(&record);
-        prop_assert_eq!(record_expiry(&bytes), Ok(record.expires_at));
-        prop_assert_eq!(decode_record(&bytes), Ok(record));
+        prop_assert_eq!(decode_record(&bytes, record.expires_at), Ok(record));
     }
 
     #[test]
     fn damaged_bytes_are_unreadable_and_never_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-        let _ = (decode_key(&bytes), decode_session(&bytes), decode_record(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
+        let _ = (decode_key(&bytes), decode_session(&bytes), decode_record(&bytes, at(0)), decode_answer_key(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
     }
 
     #[test]
@@ -277,16 +276,15 @@ fn a_sweep_removes_what_has_expired_and_nothing_else() {
             &record(if number % 3 == 0 { 1_000 } else { 2_000 }, Vec::new()),
         )
     });
-    let mut cursor = SweepCursor::default();
-    let mut removed = 0;
-    loop {
-        let swept = store.sweep(&mut cursor, at(1_000)).expect("swept");
-        removed += swept.removed;
-        if swept.round_done {
-            break;
-        }
-    }
-    assert_eq!(removed, 400);
+    let steps: Vec<usize> = (0..3)
+        .map(|_| store.sweep(at(1_001)).expect("swept"))
+        .collect();
+    assert_eq!(steps, [policy::SWEEP_STEP.min(400), 0, 0]);
+    assert_eq!(
+        store.sweep(at(2_000)).expect("swept"),
+        0,
+        "what expires at that moment is not over before it"
+    );
     for number in 0..1_200 {
         let found = store
             .record(&place(&format!("order-{number}")))
@@ -301,6 +299,20 @@ fn a_sweep_removes_what_has_expired_and_nothing_else() {
             "sessions stay"
         );
     }
+}
+
+#[test]
+fn a_key_taken_anew_keeps_its_new_record_when_the_old_one_is_swept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    keep(&store, 1, &record(1_000, b"old".to_vec()));
+    keep(&store, 1, &record(9_000, b"new".to_vec()));
+    assert_eq!(store.sweep(at(5_000)).expect("swept"), 1);
+    let found = store
+        .record(&place("order-1"))
+        .expect("read")
+        .map(|record| record.reply.body);
+    assert_eq!(found, Some(b"new".to_vec()));
 }
 
 #[test]
@@ -346,9 +358,7 @@ fn counts_of_long_ago_are_forgotten() {
     }
     let today = Day::from_number(101 + policy::DAYS_KEPT).end();
     let before = at(today.millis() - 1);
-    store
-        .sweep(&mut SweepCursor::default(), before)
-        .expect("swept");
+    store.forget_days(before.day()).expect("forgotten");
     assert_eq!(
         (
             store.day_counts(old).expect("read").len(),
