@@ -125,8 +125,11 @@ pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60
 pub const QUEUE: usize = 4_096;
 /// Commits that share one sync at most.
 pub const GROUP_COMMITS: usize = 256;
-/// Bytes of one group at most: two groups and one more commit stay under sled's blob threshold (segment / 4).
+/// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
+/// Size of the journal: some thousand commits between two checkpoints, and a start that applies them in less than a
+/// second.
+pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
 /// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
 pub const SEGMENT: usize = 8 * 1024 * 1024;
 /// Page cache, in bytes. sled takes about twice as much memory.

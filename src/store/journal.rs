@@ -1,14 +1,15 @@
-//! The writer: one thread that turns commits into groups, and each group into one synced journal entry.
+//! The writer: one thread that turns commits into groups, and each group into one synced entry of the write-ahead log.
 //!
-//! A group is written as *one* value, synced, and only then applied row by row. One value is atomic in sled, so after
-//! a crash a group is there as a whole or not at all, and no reader ever sees what a crash could take back. The rows
-//! themselves reach the disk with the next group's sync, so two journal slots in turn are enough; a start applies both
-//! again. Why not sled's own `apply_batch`: it stops every reader meanwhile (p99 of a read 28 us -> 300 us), costs
-//! twice the writes, and its recovery leans on snapshots. Why `sync_data` after `flush`: sled's flush asks Linux for
-//! `sync_file_range` only, which promises nothing at a power loss.
+//! A group is logged as *one* entry, synced, and only then applied to the tables row by row. So after a crash it is there
+//! as a whole or not at all, whatever sled's own recovery finds of the rows, and no reader ever sees what a crash could
+//! take back. The rows reach the disk later, at a checkpoint; a start applies again what was logged since.
+//!
+//! Why not sled alone: its `apply_batch` stops every reader meanwhile (p99 of a read 28 us -> 300 us) and its recovery
+//! leans on snapshots; a commit by its `flush` costs twice the processor time, since it hands every write to a pool of
+//! threads, and promises nothing at a power loss (Linux is only asked for `sync_file_range`), so that a checkpoint here
+//! adds the `fdatasync` that it leaves out. And sled cuts its log silently at the first byte that it can't read.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,9 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::Notify;
 
 use super::Options;
+use super::open::damaged;
 use super::rows::{self, Row, Table};
+use super::wal::{Entry, Wal};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -144,100 +147,87 @@ impl Drop for Vital<'_> {
     }
 }
 
-/// One journal slot, as read at a start.
-struct Entry {
-    sequence: u64,
-    latest: Timestamp,
-    rows: Vec<Row>,
-}
-
-/// Owns the disk: the journal, the sync, and the free space.
+/// Owns the disk: the log, the checkpoints, and the free space.
 pub(super) struct Journal {
-    pub(super) db: sled::Db,
+    db: sled::Db,
     pub(super) trees: Arc<Trees>,
-    slots: sled::Tree,
-    /// Our own handle on sled's log, to sync it for real.
-    log: File,
-    /// The last sequence number known to be on disk. sled cuts its log at the first byte it can't read and calls that
-    /// a recovery; this tells a crash from a loss.
-    high_water: File,
+    meta: sled::Tree,
+    wal: Wal,
+    /// Our own handle on sled's file, to sync it for real.
+    tables: File,
     dir: PathBuf,
     min_free: u64,
     sequence: u64,
     latest: Timestamp,
-    entry: Vec<u8>,
 }
 
-const HEAD: usize = 8 + 8;
-pub(super) const HIGH_WATER_FILE: &str = "high-water";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 
 impl Journal {
-    /// Takes over an open database and applies what the last run may have left unapplied.
+    /// Takes over an open database and applies what was logged since its last checkpoint.
     pub(super) fn recover(db: sled::Db, dir: PathBuf, options: Options) -> Result<Self, String> {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
         let trees = Arc::new(Trees::open(&db).map_err(fault)?);
-        let slots = db.open_tree("journal").map_err(fault)?;
-        let log = File::open(dir.join("db"))
-            .map_err(|e| format!("the store's log can't be opened: {e}"))?;
-        let high_water = dir.join(HIGH_WATER_FILE);
-        let high_water = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&high_water);
-        let high_water =
-            high_water.map_err(|e| format!("{HIGH_WATER_FILE} can't be opened: {e}"))?;
-        let (min_free, latest, entry) = (options.min_free_disk, Timestamp::default(), Vec::new());
+        let meta = db.open_tree("meta").map_err(fault)?;
+        let tables = File::open(dir.join("db"))
+            .map_err(|e| format!("the store's file can't be opened: {e}"))?;
+        let (wal, entries) = Wal::open(&dir).map_err(|why| damaged(&dir, &why))?;
+        let (sequence, latest) = match meta.get(CHECKPOINT).map_err(fault)? {
+            Some(bytes) => decode_checkpoint(&bytes)
+                .ok_or_else(|| damaged(&dir, "its checkpoint can't be read"))?,
+            None => (0, Timestamp::default()),
+        };
+        let min_free = options.min_free_disk;
         let mut journal = Self {
             db,
             trees,
-            slots,
-            log,
-            high_water,
+            meta,
+            wal,
+            tables,
             dir,
             min_free,
-            sequence: 0,
+            sequence,
             latest,
-            entry,
         };
-        let mut entries = Vec::new();
-        for slot in journal.slots.iter().values() {
-            entries.push(
-                decode_entry(&slot.map_err(fault)?).ok_or("the store's journal can't be read")?,
-            );
-        }
-        entries.sort_by_key(|entry| entry.sequence);
-        for entry in entries {
-            for row in &entry.rows {
-                journal.trees.apply(row).map_err(fault)?;
-            }
-            (journal.sequence, journal.latest) = (entry.sequence, entry.latest);
-        }
+        journal.apply_again(entries)?;
         journal.latest = options
             .latest
             .map_or(journal.latest, |latest| journal.latest.min(latest));
-        journal.check_high_water()?;
-        journal.sync().map_err(fault)?;
+        journal.checkpoint().map_err(fault)?;
         Ok(journal)
     }
 
-    fn check_high_water(&self) -> Result<(), String> {
-        let mut bytes = [0; 8];
-        let written = match self.high_water.read_exact_at(&mut bytes, 0) {
-            Ok(()) => u64::from_be_bytes(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => 0,
-            Err(e) => return Err(format!("{HIGH_WATER_FILE} can't be read: {e}")),
-        };
-        if written <= self.sequence {
-            return Ok(());
+    fn apply_again(&mut self, entries: Vec<Entry>) -> Result<(), String> {
+        if entries
+            .first()
+            .is_some_and(|first| first.sequence > self.sequence + 1)
+        {
+            let why = format!(
+                "its tables end at group {} and its journal begins later",
+                self.sequence
+            );
+            return Err(damaged(&self.dir, &why));
         }
-        let why = format!("it ends at group {} of {written}", self.sequence);
-        let way_out = format!(
-            "; to go on with what is left of it, remove {}",
-            self.dir.join(HIGH_WATER_FILE).display()
-        );
-        Err(super::open::damaged(&self.dir, &why) + &way_out)
+        let checkpoint = self.sequence;
+        for entry in entries
+            .into_iter()
+            .filter(|entry| entry.sequence > checkpoint)
+        {
+            for row in &entry.rows {
+                self.trees
+                    .apply(row)
+                    .map_err(|e| format!("the store can't be written: {e}"))?;
+            }
+            (self.sequence, self.latest) = (entry.sequence, entry.latest);
+        }
+        let acknowledged = Wal::acknowledged(&self.dir);
+        if self.sequence < acknowledged {
+            return Err(damaged(
+                &self.dir,
+                &format!("it ends at group {} of {acknowledged}", self.sequence),
+            ));
+        }
+        Ok(())
     }
 
     /// The latest time that any commit was made at.
@@ -245,44 +235,38 @@ impl Journal {
         self.latest
     }
 
-    pub(super) fn sync(&self) -> sled::Result<()> {
+    /// Brings every row that was applied to the disk for good, and begins the log anew.
+    fn checkpoint(&mut self) -> sled::Result<()> {
+        self.meta.insert(
+            CHECKPOINT,
+            encode_checkpoint(self.sequence, self.latest).as_slice(),
+        )?;
         self.db.flush()?;
-        self.log.sync_data().map_err(sled::Error::from)
+        self.tables.sync_data()?;
+        self.wal.rewind();
+        Ok(())
     }
 
     fn commit(&mut self, group: &[Commit]) -> sled::Result<()> {
-        self.sequence += 1;
-        self.latest = group
+        let sequence = self.sequence + 1;
+        let latest = group
             .iter()
             .map(|commit| commit.at)
             .fold(self.latest, Timestamp::max);
-        self.entry.clear();
-        self.entry.extend_from_slice(&self.sequence.to_be_bytes());
-        self.entry
-            .extend_from_slice(&self.latest.millis().to_be_bytes());
-        for commit in group {
-            rows::encode_rows(&commit.rows, &mut self.entry);
+        let rows = || group.iter().map(|commit| commit.rows.as_slice());
+        if !self.wal.prepare(sequence, latest, rows()) {
+            self.checkpoint()?;
         }
-        self.slots.insert(
-            [u8::from(self.sequence.is_multiple_of(2))],
-            self.entry.as_slice(),
-        )?;
-        self.sync()?;
-        self.high_water
-            .write_all_at(&self.sequence.to_be_bytes(), 0)?;
-        group
-            .iter()
-            .flat_map(|commit| &commit.rows)
-            .try_for_each(|row| self.trees.apply(row))
+        self.wal.append(sequence)?;
+        (self.sequence, self.latest) = (sequence, latest);
+        rows().flatten().try_for_each(|row| self.trees.apply(row))
     }
 
-    /// Empties both slots once everything in them is in the tables for good: what is written after this stays as it is.
-    pub(super) fn clear(mut self, now: Timestamp) -> sled::Result<()> {
-        self.sync()?;
+    /// The last checkpoint; nothing is committed after it.
+    pub(super) fn close(mut self, now: Timestamp) -> sled::Result<()> {
         self.latest = self.latest.max(now);
-        self.commit(&[])?;
-        self.commit(&[])?;
-        self.high_water.sync_data().map_err(sled::Error::from)
+        self.checkpoint()?;
+        self.wal.settle().map_err(sled::Error::from)
     }
 
     /// Bytes of free space that are missing to what we want.
@@ -354,12 +338,14 @@ fn gather(first: Commit, queue: &Receiver<Commit>, group: &mut Vec<Commit>) {
     }
 }
 
-fn decode_entry(bytes: &[u8]) -> Option<Entry> {
-    let (head, rows) = bytes.split_first_chunk::<HEAD>()?;
-    let (sequence, latest) = head.split_first_chunk::<8>()?;
-    Some(Entry {
-        sequence: u64::from_be_bytes(*sequence),
-        latest: rows::decode_time(latest).ok()?,
-        rows: rows::decode_rows(rows).ok()?,
-    })
+fn encode_checkpoint(sequence: u64, latest: Timestamp) -> Vec<u8> {
+    [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat()
+}
+
+fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {
+    let (sequence, latest) = bytes.split_first_chunk::<8>()?;
+    Some((
+        u64::from_be_bytes(*sequence),
+        rows::decode_time(latest).ok()?,
+    ))
 }

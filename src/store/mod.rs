@@ -13,6 +13,7 @@ mod rows;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -286,7 +287,7 @@ impl Store {
         counts
             .iter()
             .try_for_each(exact)
-            .and_then(|()| journal.clear(now))
+            .and_then(|()| journal.close(now))
             .map_err(|error| {
                 log::error!("the store could not be closed cleanly: {error}");
                 Unavailable

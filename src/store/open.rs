@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
 
-use super::journal::{HIGH_WATER_FILE, Journal};
+use super::journal::{CHECKPOINT, Journal};
+use super::wal::Wal;
 use super::{Options, rows};
 use crate::domain::secret::Pepper;
 use crate::policy;
@@ -34,7 +35,7 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
     let lock = lock(dir)?;
     let store_dir = dir.join("store");
     let is_new = !store_dir.join("db").exists();
-    if is_new && store_dir.join(HIGH_WATER_FILE).exists() {
+    if is_new && Wal::exists(&store_dir) {
         return Err(format!(
             "{} has lost its store: restore a backup into an empty directory",
             dir.display()
@@ -45,6 +46,14 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
     check_format(&db, is_new)?;
     let meta = db.open_tree("meta").map_err(|e| unreadable(&e))?;
     let pepper = pepper(dir, &meta, random)?;
+    // Before the first checkpoint nothing was acknowledged, and a kill may have left half a journal.
+    if !meta.contains_key(CHECKPOINT).map_err(|e| unreadable(&e))? {
+        if Wal::acknowledged(&store_dir) > 0 {
+            return Err(damaged(&store_dir, "its tables are gone"));
+        }
+        Wal::create(&store_dir)
+            .map_err(|e| format!("the journal can't be made in {}: {e}", store_dir.display()))?;
+    }
     let journal = Journal::recover(db, store_dir.clone(), options)?;
     // A directory just made is an entry of its parent.
     let parent = dir

@@ -266,6 +266,31 @@ fn the_largest_values_become_no_blob_files() {
 }
 
 #[test]
+fn tables_that_lost_more_than_the_journal_holds_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let old = std::fs::read(dir.path().join("store/db")).expect("read");
+    let large = record(100, vec![b'x'; policy::BODY_MAX]);
+    let rounds = 3 * policy::JOURNAL_BYTES / policy::BODY_MAX as u64;
+    (0..rounds).for_each(|number| keep(&store, number, &large));
+    store.close(at(0), &[]).expect("closed");
+    drop(store);
+    for number in [0, rounds / 2, rounds - 1] {
+        assert!(
+            open(dir.path())
+                .record(&place(&format!("order-{number}")))
+                .expect("read")
+                .is_some()
+        );
+    }
+    std::fs::write(dir.path().join("store/db"), old).expect("the file of long ago");
+    let refused = Store::open(dir.path(), OPTIONS, [7; 32])
+        .map(|_| ())
+        .expect_err("most is gone");
+    assert!(refused.contains("damaged"), "{refused}");
+}
+
+#[test]
 fn a_sweep_removes_what_has_expired_and_nothing_else() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());

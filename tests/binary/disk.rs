@@ -9,7 +9,7 @@ use atlas::clock::Clock;
 use atlas::config::{Given, Place, Purpose, Settings};
 use atlas::domain::time::Timestamp;
 
-use crate::process::{Answer, Atlas, Client, create_key, read_log, run, text};
+use crate::process::{Answer, Atlas, BINARY, Client, create_key, read_log, run, text};
 
 fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
     let body = r#"{"amount":4990,"currency":"USD"}"#;
@@ -85,38 +85,63 @@ fn a_damaged_store_is_refused_with_a_line_and_left_as_it_is() {
     assert!(Atlas::serve(&directory, &[]).terminate().success());
 }
 
-/// sled cuts its log at the first byte it can't read and calls that a recovery.
+/// sled cuts its file at the first byte it can't read and calls that a recovery.
 #[test]
-fn a_store_that_lost_its_end_is_refused() {
+fn a_store_that_lost_its_end_is_mended_from_the_journal_or_refused() {
     let temporary = tempfile::tempdir().expect("a directory");
     let whole = temporary.path().join("whole");
-    used_directory(&whole);
-    let log = std::fs::read(whole.join("store/db")).expect("read");
-    let end = log
+    let (secret, first) = used_directory(&whole);
+    let tables = std::fs::read(whole.join("store/db")).expect("read");
+    let end = tables
         .iter()
         .rposition(|byte| *byte != 0)
         .expect("something was written");
-    let damages: [&dyn Fn(&mut Vec<u8>); 4] = [
-        &|log| log.truncate(end / 2),
-        &|log| log.truncate(end - 20),
-        &|log| log.clear(),
-        &|log| log[end - 40] ^= 1,
+    let damages: [&dyn Fn(&mut Vec<u8>); 5] = [
+        &|tables| tables.truncate(end / 2),
+        &|tables| tables.truncate(end - 20),
+        &|tables| tables.clear(),
+        &|tables| tables[end - 40] ^= 1,
+        &|tables| tables[end / 2] ^= 1,
     ];
     for (number, damage) in damages.iter().enumerate() {
-        let directory = temporary.path().join(number.to_string());
-        assert!(
-            Command::new("cp")
-                .arg("-r")
-                .args([&whole, &directory])
-                .status()
-                .expect("cp runs")
-                .success()
-        );
-        let mut damaged = log.clone();
-        damage(&mut damaged);
-        std::fs::write(directory.join("store/db"), damaged).expect("damaged");
-        let line = refusal(&directory);
-        assert!(line.contains("restore a backup"), "damage {number}: {line}");
+        for lose_journal in [false, true] {
+            let directory = temporary.path().join(format!("{number}-{lose_journal}"));
+            assert!(
+                Command::new("cp")
+                    .arg("-r")
+                    .args([&whole, &directory])
+                    .status()
+                    .expect("cp runs")
+                    .success()
+            );
+            let mut damaged = tables.clone();
+            damage(&mut damaged);
+            std::fs::write(directory.join("store/db"), damaged).expect("damaged");
+            if lose_journal {
+                std::fs::write(directory.join("store/journal"), [0; 1 << 16]).expect("damaged");
+            }
+            let mut command = Command::new(BINARY);
+            command
+                .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+                .arg(&directory);
+            match Atlas::try_start(command, &directory) {
+                Ok(server) => {
+                    let again = order(&server, &secret, "order_1");
+                    assert_eq!(
+                        (again.replayed, &again.body),
+                        (true, &first.body),
+                        "damage {number}"
+                    );
+                }
+                Err(_) => {
+                    let log = read_log(&directory);
+                    assert!(
+                        log.contains("restore a backup") && !log.contains("panicked"),
+                        "damage {number}: {log}"
+                    );
+                }
+            }
+        }
     }
     std::fs::remove_file(whole.join("store/db")).expect("removed");
     assert!(refusal(&whole).contains("lost its store"));

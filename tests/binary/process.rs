@@ -31,7 +31,17 @@ impl Atlas {
     }
 
     /// Starts a command that serves and waits for its line.
-    pub fn start(mut command: Command, directory: &Path) -> Self {
+    pub fn start(command: Command, directory: &Path) -> Self {
+        Self::try_start(command, directory).unwrap_or_else(|line| {
+            panic!(
+                "no ready line but {line:?}; the log says: {}",
+                read_log(directory)
+            )
+        })
+    }
+
+    /// The same; what it said instead, when it does not serve.
+    pub fn try_start(mut command: Command, directory: &Path) -> Result<Self, String> {
         let log = directory.with_extension("log");
         let log = std::fs::File::options()
             .create(true)
@@ -46,20 +56,19 @@ impl Atlas {
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("standard output"));
         out.read_line(&mut line).expect("a line");
-        let address = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .unwrap_or_else(|| {
-                panic!(
-                    "no ready line but {line:?}; the log says: {}",
-                    read_log(directory)
-                );
-            });
-        let address = address.parse().expect("an address");
-        Self {
-            child,
-            address,
-            directory: directory.to_owned(),
+        match line.trim().strip_prefix("listening on http://") {
+            Some(address) => {
+                let address = address.parse().expect("an address");
+                Ok(Self {
+                    child,
+                    address,
+                    directory: directory.to_owned(),
+                })
+            }
+            None => {
+                child.wait().expect("ended");
+                Err(line)
+            }
         }
     }
 
