@@ -9,6 +9,7 @@ mod addresses;
 mod meter;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -22,7 +23,11 @@ use crate::policy;
 
 /// The counters of one key. They belong to the key, not to its secret: rolling changes nothing here.
 #[derive(Debug)]
-pub struct KeyLimiter(Mutex<Counters>);
+pub struct KeyLimiter {
+    counters: Mutex<Counters>,
+    running: AtomicU32,
+    concurrent: AtomicU32,
+}
 
 #[derive(Debug)]
 struct Counters {
@@ -33,7 +38,6 @@ struct Counters {
     leasing: bool,
     /// Who is told when it is, or can't be had.
     waiting: Vec<oneshot::Sender<bool>>,
-    running: u32,
 }
 
 /// A place among a key's running requests. Dropping it gives it back.
@@ -42,8 +46,7 @@ struct Slot(Arc<KeyLimiter>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counters = self.0.0.lock();
-        counters.running = counters.running.saturating_sub(1);
+        self.0.running.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -116,30 +119,37 @@ impl Standing {
 impl KeyLimiter {
     /// The counters of a key that has used `used` of `day` so far, as far as the disk knows.
     pub fn new(limits: Limits, day: Day, used: u32) -> Self {
-        Self(Mutex::new(Counters {
+        let counters = Counters {
             limits,
             minute: Meter::new(limits.per_minute),
             day: DayCount::restored(day, used),
             leasing: false,
             waiting: Vec::new(),
-            running: 0,
-        }))
+        };
+        let (running, concurrent) = (AtomicU32::new(0), AtomicU32::new(limits.concurrent));
+        Self {
+            counters: Mutex::new(counters),
+            running,
+            concurrent,
+        }
     }
 
     /// Admits a request or says why not.
     pub fn admit(self: &Arc<Self>, now: Timestamp) -> Admission {
-        let mut counters = self.0.lock();
-        if counters.running >= counters.limits.concurrent {
-            return Admission::Refused(no_slot(counters.limits, now));
+        let concurrent = self.concurrent.load(Ordering::Relaxed);
+        let one_more = |running| (running < concurrent).then_some(running + 1);
+        match self
+            .running
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more)
+        {
+            Ok(_) => Slot(Arc::clone(self)).spend(now),
+            Err(_) => Admission::Refused(no_slot(concurrent, now)),
         }
-        counters.running += 1;
-        drop(counters);
-        Slot(Arc::clone(self)).spend(now)
     }
 
     /// A lease that was asked for is on disk, or could not be put there.
     pub fn leased(&self, lease: Lease, kept: bool, now: Timestamp) {
-        let mut counters = self.0.lock();
+        let mut counters = self.counters.lock();
         counters.leasing = false;
         if kept {
             counters.day = counters.day.extended(lease.day, lease.count, now);
@@ -154,23 +164,24 @@ impl KeyLimiter {
 
     /// What the limits stand at.
     pub fn standing(&self, now: Timestamp) -> Standing {
-        let mut counters = self.0.lock();
+        let mut counters = self.counters.lock();
         counters.day = counters.day.at(now);
         counters.standing(now)
     }
 
     /// Puts other limits in force. What was used stays used.
     pub fn set_limits(&self, limits: Limits, now: Timestamp) {
-        let mut counters = self.0.lock();
+        let mut counters = self.counters.lock();
         if limits.per_minute != counters.limits.per_minute {
             counters.minute = counters.minute.with_limit(limits.per_minute, now);
         }
         counters.limits = limits;
+        self.concurrent.store(limits.concurrent, Ordering::Relaxed);
     }
 
     /// The day counted and the requests admitted on it.
     pub fn day_count(&self) -> (Day, u32) {
-        let counters = self.0.lock();
+        let counters = self.counters.lock();
         (counters.day.day(), counters.day.used())
     }
 }
@@ -179,7 +190,7 @@ impl Slot {
     /// Looks at minute and day and spends one of both, or nothing.
     fn spend(self, now: Timestamp) -> Admission {
         let limiter = Arc::clone(&self.0);
-        let mut counters = limiter.0.lock();
+        let mut counters = limiter.counters.lock();
         counters.day = counters.day.at(now);
         if let Err(refused) = counters.check(now) {
             drop(counters);
@@ -268,11 +279,11 @@ impl Counters {
 }
 
 /// Nobody knows when a running request ends; soon is the best guess.
-fn no_slot(limits: Limits, now: Timestamp) -> RateLimited {
+fn no_slot(concurrent: u32, now: Timestamp) -> RateLimited {
     let resets_at = now.plus(policy::RETRY_SOON);
     let allowance = Allowance {
         scope: Scope::Concurrency,
-        limit: limits.concurrent,
+        limit: concurrent,
         remaining: 0,
         resets_at,
     };

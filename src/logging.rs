@@ -3,11 +3,37 @@
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::domain::key::Mode;
+use crate::policy;
+
+/// The running log. Dropping it writes the last lines.
+pub struct Log {
+    lines: Arc<Lines>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Lines on their way: one system call writes all that have come since the last one.
+#[derive(Default)]
+struct Lines {
+    waiting: Mutex<Waiting>,
+    came: Condvar,
+    went: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    ended: bool,
+}
 
 /// Starts the log. Without `RUST_LOG` it tells what an operator wants to know: `info`.
-pub fn start() {
+pub fn start() -> Log {
+    let lines = Arc::new(Lines::default());
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let started = env_logger::Builder::from_env(environment)
         .format(|line, record| {
@@ -20,8 +46,11 @@ pub fn start() {
                 writeln!(line, "{time} {level:<5} [{}] {text}", record.target())
             }
         })
+        .target(env_logger::Target::Pipe(Box::new(Inlet(Arc::clone(
+            &lines,
+        )))))
         .try_init();
-    // A second start in one process (tests) keeps the first log.
+    // A second start in one process keeps the first log.
     drop(started);
     std::panic::set_hook(Box::new(|panic| {
         let opens_store = std::thread::current().name() == Some(crate::store::OPENER);
@@ -32,6 +61,75 @@ pub fn start() {
         };
         log::log!(level, "{}", panic.to_string().replace('\n', " "));
     }));
+    let outlet = Arc::clone(&lines);
+    let writer = std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || outlet.write_all_that_comes());
+    // Without a thread the lines are written at the end: late, but whole.
+    Log {
+        lines,
+        writer: writer.ok(),
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines.waiting.lock().ended = true;
+        self.lines.came.notify_one();
+        match self.writer.take() {
+            Some(writer) => drop(writer.join()),
+            None => self.lines.write_all_that_comes(),
+        }
+    }
+}
+
+impl Lines {
+    fn write_all_that_comes(&self) {
+        let mut bytes = Vec::new();
+        loop {
+            let mut waiting = self.waiting.lock();
+            while waiting.bytes.is_empty() && !waiting.ended {
+                self.came.wait(&mut waiting);
+            }
+            if waiting.bytes.is_empty() {
+                return;
+            }
+            // A moment for more to come.
+            if !waiting.ended {
+                self.came.wait_for(&mut waiting, policy::LOG_DELAY);
+            }
+            std::mem::swap(&mut bytes, &mut waiting.bytes);
+            drop(waiting);
+            self.went.notify_all();
+            // Nobody may be listening any more; there is no other place to say so.
+            drop(std::io::stderr().write_all(&bytes));
+            bytes.clear();
+        }
+    }
+}
+
+/// Where env_logger writes to.
+struct Inlet(Arc<Lines>);
+
+impl Write for Inlet {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let lines = &self.0;
+        let mut waiting = lines.waiting.lock();
+        while waiting.bytes.len() > policy::LOG_BYTES && !waiting.ended {
+            lines.went.wait(&mut waiting);
+        }
+        let is_first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        drop(waiting);
+        if is_first {
+            lines.came.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The text with every secret cut down to its prefix and last four characters.

@@ -68,6 +68,11 @@ pub const IDEMPOTENCY_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60
 /// How long the command line waits for the server's answer.
 pub const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a line of the log may wait for others to be written with it.
+pub const LOG_DELAY: Duration = Duration::from_millis(10);
+/// Bytes of the log that may wait while nobody reads it; then requests wait too.
+pub const LOG_BYTES: usize = 4 * 1024 * 1024;
+
 // ---- Keys (contract, section 2) ----
 
 /// Random characters of a secret: 30 of base62 are 178 bits.

@@ -90,12 +90,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    logging::start();
+    let log = logging::start();
     let outcome = match cli.verb {
         Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
         Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
     };
+    // The last lines of the log come before the last word.
+    drop(log);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(line)) => complain(&line, 1),

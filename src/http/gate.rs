@@ -38,7 +38,6 @@ pub(super) struct Gate {
 }
 
 /// What a handler gets to know of the request it serves.
-#[derive(Clone)]
 pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) now: Timestamp,
@@ -54,13 +53,9 @@ pub(super) struct Caller {
 }
 
 impl Visit {
-    /// The visit of a request that came through the gate.
+    /// The visit of a request that came through the gate; a handler takes it once.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, Refusal> {
-        request
-            .extensions()
-            .get::<Self>()
-            .cloned()
-            .ok_or(Refusal::Internal)
+        request.extensions_mut().remove().ok_or(Refusal::Internal)
     }
 
     /// The key and what it sent, or why there is none.

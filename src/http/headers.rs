@@ -1,5 +1,7 @@
 //! Headers that every answer carries: the request id, the limits, and for allowed origins CORS.
 
+use std::fmt::Write;
+
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
@@ -69,11 +71,7 @@ impl LimitHeaders {
                 } else {
                     key_policy(limits)
                 };
-                let rates = format!(
-                    "{}, {}",
-                    rate(&standing.minute, now),
-                    rate(&standing.day, now)
-                );
+                let rates = rates(&[standing.minute, standing.day], now);
                 (refused.unwrap_or_else(|| standing.nearest()), policy, rates)
             }
             Told::Address(allowance) => {
@@ -82,7 +80,11 @@ impl LimitHeaders {
                     allowance.limit,
                     policy::MINUTE.as_secs()
                 );
-                (*allowance, value(policy), rate(allowance, now))
+                (
+                    *allowance,
+                    value(policy),
+                    rates(std::slice::from_ref(allowance), now),
+                )
             }
         };
         headers.insert(LIMIT, spoken.limit.into());
@@ -103,13 +105,17 @@ fn key_policy(limits: Limits) -> HeaderValue {
     ))
 }
 
-fn rate(allowance: &Allowance, now: Timestamp) -> String {
-    let wait = seconds_up(allowance.resets_at.since(now));
-    format!(
-        "\"{}\";r={};t={wait}",
-        allowance.scope.as_str(),
-        allowance.remaining
-    )
+/// What is left of each, and in how many seconds the whole is back.
+fn rates(allowances: &[Allowance], now: Timestamp) -> String {
+    let mut text = String::with_capacity(64);
+    for allowance in allowances {
+        let (scope, left) = (allowance.scope.as_str(), allowance.remaining);
+        let wait = seconds_up(allowance.resets_at.since(now));
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing into a string can't fail.
+        let _ = write!(text, "{comma}\"{scope}\";r={left};t={wait}");
+    }
+    text
 }
 
 fn value(text: String) -> HeaderValue {

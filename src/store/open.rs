@@ -119,19 +119,24 @@ fn sync_dir(dir: &Path) -> Result<(), String> {
 
 fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
     remove_unfinished_snapshots(dir)?;
-    match open_once(dir, options) {
-        Ok(db) => Ok(db),
-        Err(OpenError::Damaged(why)) if set_snapshots_aside(dir)? > 0 => {
-            log::error!(
-                "the store did not open ({why}); its snapshots are set aside, trying without"
-            );
-            open_once(dir, options).map_err(|error| error.line(dir))
-        }
-        Err(error) => Err(error.line(dir)),
+    let mut opened = open_once(dir, options);
+    // A store closed a moment ago in this process may still be held by a thread of sled's.
+    let started = Instant::now();
+    while matches!(opened, Err(OpenError::Locked)) && started.elapsed() < policy::LOCK_PATIENCE {
+        std::thread::sleep(policy::LOCK_RETRY);
+        opened = open_once(dir, options);
     }
+    if let Err(OpenError::Damaged(why)) = &opened
+        && set_snapshots_aside(dir)? > 0
+    {
+        log::error!("the store did not open ({why}); its snapshots are set aside, trying without");
+        opened = open_once(dir, options);
+    }
+    opened.map_err(|error| error.line(dir))
 }
 
 enum OpenError {
+    Locked,
     Damaged(String),
     Other(String),
 }
@@ -139,6 +144,7 @@ enum OpenError {
 impl OpenError {
     fn line(&self, dir: &Path) -> String {
         match self {
+            Self::Locked => format!("another process uses {}: stop it", dir.display()),
             Self::Damaged(why) => damaged(dir, why),
             Self::Other(why) => format!("the store in {} can't be opened: {why}", dir.display()),
         }
@@ -167,6 +173,9 @@ fn open_once(dir: &Path, options: Options) -> Result<sled::Db, OpenError> {
         opener.map_err(|e| OpenError::Other(format!("no thread could be started: {e}")))?;
     match opener.join() {
         Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
+            Err(OpenError::Locked)
+        }
         Ok(Err(sled::Error::Io(error))) => Err(OpenError::Other(error.to_string())),
         Ok(Err(sled::Error::Corruption { at, .. })) => {
             Err(OpenError::Damaged(format!("bad bytes at {at:?}")))
