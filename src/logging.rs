@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -14,7 +13,7 @@ use crate::policy;
 /// The running log. Dropping it writes the last lines.
 pub struct Log {
     lines: Arc<Lines>,
-    writer: Option<JoinHandle<()>>,
+    has_writer: bool,
 }
 
 /// Lines on their way: one system call writes all that have come since the last one.
@@ -29,6 +28,8 @@ struct Lines {
 struct Waiting {
     bytes: Vec<u8>,
     ended: bool,
+    /// The last line is out.
+    written: bool,
 }
 
 /// Starts the log. Without `RUST_LOG` it tells what an operator wants to know: `info`.
@@ -65,21 +66,27 @@ pub fn start() -> Log {
     let writer = std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || outlet.write_all_that_comes());
-    // Without a thread the lines are written at the end: late, but whole.
-    Log {
-        lines,
-        writer: writer.ok(),
-    }
+    // Without a thread nothing is waited for, and the lines are written at the end: late, but whole.
+    let has_writer = writer.is_ok();
+    lines.waiting.lock().ended = !has_writer;
+    Log { lines, has_writer }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.lines.waiting.lock().ended = true;
+        let mut waiting = self.lines.waiting.lock();
+        waiting.ended = true;
         self.lines.came.notify_one();
-        match self.writer.take() {
-            Some(writer) => drop(writer.join()),
-            None => self.lines.write_all_that_comes(),
+        // Whoever does not read the log must not keep the process from ending.
+        let is_pending = |waiting: &mut Waiting| !waiting.written;
+        if self.has_writer {
+            self.lines
+                .went
+                .wait_while_for(&mut waiting, is_pending, policy::LOG_PATIENCE);
+            return;
         }
+        drop(waiting);
+        self.lines.write_all_that_comes();
     }
 }
 
@@ -92,6 +99,8 @@ impl Lines {
                 self.came.wait(&mut waiting);
             }
             if waiting.bytes.is_empty() {
+                waiting.written = true;
+                self.went.notify_all();
                 return;
             }
             // A moment for more to come.

@@ -73,6 +73,9 @@ pub const LOG_DELAY: Duration = Duration::from_millis(10);
 /// Bytes of the log that may wait while nobody reads it; then requests wait too.
 pub const LOG_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long the end of the process waits for the last lines to be read.
+pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
 // ---- Keys (contract, section 2) ----
 
 /// Random characters of a secret: 30 of base62 are 178 bits.

@@ -10,7 +10,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bincode", &["src/store/"]),
     ("governor", &["src/limiter/meter.rs"]),
     ("clap", &["src/cli/", "src/config.rs"]),
-    ("env::", &["src/config.rs", "src/main.rs"]),
+    (
+        "env::",
+        &["src/config.rs", "src/main.rs", "src/store/real_sync.rs"],
+    ),
+    ("seccompiler", &["src/store/real_sync.rs"]),
     ("env_logger", &["src/logging.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     (

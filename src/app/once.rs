@@ -89,45 +89,31 @@ impl App {
         }
     }
 
-    /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: the work is a task of
-    /// its own, and claim and permit move into it.
+    /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is
+    /// handed over as a whole, and claim and permit go with it.
     pub(super) async fn finish(
-        self: &Arc<Self>,
+        &self,
         call: Call,
         claim: Claim,
         session: Session,
         reply: Reply,
     ) -> Result<Answer, Refusal> {
-        let app = Arc::clone(self);
-        let work = tokio::spawn(async move {
-            let record = claim.place.map(|(id, fingerprint)| {
-                (
-                    id,
-                    Record::new(
-                        fingerprint,
-                        call.now,
-                        app.settings.idempotency_lifetime,
-                        reply.clone(),
-                    ),
-                )
-            });
-            let kept = app
-                .store
-                .keep_session(
-                    &session,
-                    record.as_ref().map(|(id, record)| (id, record)),
-                    call.now,
-                )
-                .await;
-            drop((claim, call.permit));
-            kept.map(|()| Answer {
-                reply,
-                replayed: false,
-            })
+        let lifetime = self.settings.idempotency_lifetime;
+        let record = claim.place.map(|(id, fingerprint)| {
+            (
+                id,
+                Record::new(fingerprint, call.now, lifetime, reply.clone()),
+            )
         });
-        match work.await {
-            Ok(kept) => kept.map_err(|Unavailable| Refusal::StorageUnavailable),
-            Err(_) => Err(Refusal::Internal),
-        }
+        let record = record.as_ref().map(|(id, record)| (id, record));
+        let kept = self
+            .store
+            .keep_session(&session, record, call.now, (claim, call.permit))
+            .await;
+        kept.map(|()| Answer {
+            reply,
+            replayed: false,
+        })
+        .map_err(|Unavailable| Refusal::StorageUnavailable)
     }
 }

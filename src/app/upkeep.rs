@@ -74,7 +74,7 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
             noted_at = now;
             app.note_used(now);
             // A fault is in the log, and the counts of long ago do no harm.
-            let _ = app.store.forget_days(now.day());
+            let _ = app.store.forget_days(now);
             app.addresses.clean(now);
         }
     }

@@ -91,6 +91,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let log = logging::start();
+    if let Err(why) = crate::store::make_syncs_real() {
+        log::warn!("a power loss may damage the store: its syncs can't be made real ones ({why})");
+    }
     let outcome = match cli.verb {
         Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
         Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),

@@ -154,7 +154,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             (500, API, "internal_error", message.into())
         }
         Refusal::StorageUnavailable => {
-            let message = "The request can't be kept right now, so it was not run. Send it again later, with the same Idempotency-Key.";
+            let message = "The request could not be kept. Send it again later; with the same Idempotency-Key that is safe.";
             (503, API, "storage_unavailable", message.into())
         }
         Refusal::LiveModeUnavailable => {

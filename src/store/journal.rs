@@ -1,17 +1,16 @@
 //! The writer: one thread that turns commits into groups, and each group into one synced entry of the write-ahead log.
+//! (A second thread that applies one group while the next is synced was tried: groups got smaller, syncs more, and it
+//! did a third less.)
 //!
 //! A group is logged as *one* entry, synced, and only then applied to the tables row by row. So after a crash it is there
 //! as a whole or not at all, whatever sled's own recovery finds of the rows, and no reader ever sees what a crash could
 //! take back. The rows reach the disk later, at a checkpoint; a start applies again what was logged since.
 //!
 //! Why not sled alone: its `apply_batch` stops every reader meanwhile (p99 of a read 28 us -> 300 us) and its recovery
-//! leans on snapshots; a commit by its `flush` costs twice the processor time, since it hands every write to a pool of
-//! threads, and promises nothing at a power loss (Linux is only asked for `sync_file_range`), so that a checkpoint here
-//! adds the `fdatasync` that it leaves out. And sled cuts its log silently at the first byte that it can't read.
+//! leans on snapshots; a commit by its `flush` costs more processor time, since it hands every write to a pool of
+//! threads; and it cuts its log silently at the first byte that it can't read.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
@@ -19,7 +18,8 @@ use tokio::sync::Notify;
 
 use super::Options;
 use super::open::damaged;
-use super::rows::{self, Row, Table};
+use super::rows::Row;
+use super::tables::Tables;
 use super::wal::{Entry, Wal};
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -72,42 +72,6 @@ impl Drop for Commit {
     }
 }
 
-/// The trees behind the tables, shared by readers and the writer.
-pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
-
-impl Trees {
-    pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
-        let [keys, last_used, replies, answers, sessions, days] =
-            Table::ALL.map(|table| db.open_tree(table.name()));
-        Ok(Self([
-            keys?, last_used?, replies?, answers?, sessions?, days?,
-        ]))
-    }
-
-    pub(super) const fn of(&self, table: Table) -> &sled::Tree {
-        &self.0[table as usize]
-    }
-
-    pub(super) fn apply(&self, row: &Row) -> sled::Result<()> {
-        match row {
-            Row::Put { table, key, value } => {
-                self.of(*table).insert(key, value.as_slice()).map(drop)
-            }
-            Row::Raise { table, key, to } => {
-                let tree = self.of(*table);
-                let now = tree
-                    .get(key)?
-                    .and_then(|bytes| rows::decode_number(&bytes).ok());
-                if now.is_some_and(|now| now >= *to) {
-                    Ok(())
-                } else {
-                    tree.insert(key, rows::encode_number(*to)).map(drop)
-                }
-            }
-        }
-    }
-}
-
 /// What the writer tells the world about itself.
 #[derive(Default)]
 pub(super) struct Health {
@@ -130,7 +94,17 @@ impl Health {
         self.failed.load(Ordering::Acquire)
     }
 
-    pub(super) fn fail(&self) {
+    /// The store has failed, for this reason.
+    fn fail_with(&self, error: &sled::Error) -> Unavailable {
+        // First, in case the log is blocked.
+        self.fail();
+        log::error!(
+            "the store failed and will not be written again: {error}; free space or mend the disk, then start again"
+        );
+        Unavailable
+    }
+
+    fn fail(&self) {
         self.failed.store(true, Ordering::Release);
         self.failure.notify_one();
     }
@@ -147,45 +121,28 @@ impl Drop for Vital<'_> {
     }
 }
 
-/// Owns the disk: the log, the checkpoints, and the free space.
+/// Owns the disk: the log, the tables, the free space, and how far everything is.
 pub(super) struct Journal {
-    db: sled::Db,
-    pub(super) trees: Arc<Trees>,
-    meta: sled::Tree,
     wal: Wal,
-    /// Our own handle on sled's file, to sync it for real.
-    tables: File,
+    pub(super) tables: Tables,
     dir: PathBuf,
     min_free: u64,
     sequence: u64,
     latest: Timestamp,
 }
 
-pub(super) const CHECKPOINT: &str = "checkpoint";
-
 impl Journal {
-    /// Takes over an open database and applies what was logged since its last checkpoint.
-    pub(super) fn recover(db: sled::Db, dir: PathBuf, options: Options) -> Result<Self, String> {
-        let fault = |e: sled::Error| format!("the store can't be read: {e}");
-        let trees = Arc::new(Trees::open(&db).map_err(fault)?);
-        let meta = db.open_tree("meta").map_err(fault)?;
-        let tables = File::open(dir.join("db"))
-            .map_err(|e| format!("the store's file can't be opened: {e}"))?;
+    /// Takes over open tables and applies what was logged since their last checkpoint.
+    pub(super) fn recover(tables: Tables, dir: PathBuf, options: Options) -> Result<Self, String> {
         let (wal, entries) = Wal::open(&dir).map_err(|why| damaged(&dir, &why))?;
-        let (sequence, latest) = match meta.get(CHECKPOINT).map_err(fault)? {
-            Some(bytes) => decode_checkpoint(&bytes)
-                .ok_or_else(|| damaged(&dir, "its checkpoint can't be read"))?,
-            None => (0, Timestamp::default()),
-        };
-        let min_free = options.min_free_disk;
+        let (sequence, latest) = tables
+            .last_checkpoint()
+            .map_err(|why| damaged(&dir, &why))?;
         let mut journal = Self {
-            db,
-            trees,
-            meta,
             wal,
             tables,
             dir,
-            min_free,
+            min_free: options.min_free_disk,
             sequence,
             latest,
         };
@@ -193,34 +150,30 @@ impl Journal {
         journal.latest = options
             .latest
             .map_or(journal.latest, |latest| journal.latest.min(latest));
-        journal.checkpoint().map_err(fault)?;
+        journal
+            .checkpoint()
+            .map_err(|e| format!("the store can't be written: {e}"))?;
         Ok(journal)
     }
 
     fn apply_again(&mut self, entries: Vec<Entry>) -> Result<(), String> {
+        let checkpoint = self.sequence;
         if entries
             .first()
-            .is_some_and(|first| first.sequence > self.sequence + 1)
+            .is_some_and(|first| first.sequence > checkpoint + 1)
         {
-            let why = format!(
-                "its tables end at group {} and its journal begins later",
-                self.sequence
-            );
+            let why = format!("its tables end at group {checkpoint} and its journal begins later");
             return Err(damaged(&self.dir, &why));
         }
-        let checkpoint = self.sequence;
         for entry in entries
             .into_iter()
             .filter(|entry| entry.sequence > checkpoint)
         {
-            for row in &entry.rows {
-                self.trees
-                    .apply(row)
-                    .map_err(|e| format!("the store can't be written: {e}"))?;
-            }
+            let applied = self.tables.trees.apply_all(&entry.rows);
+            applied.map_err(|e| format!("the store can't be written: {e}"))?;
             (self.sequence, self.latest) = (entry.sequence, entry.latest);
         }
-        let acknowledged = Wal::acknowledged(&self.dir);
+        let acknowledged = self.wal.acknowledged();
         if self.sequence < acknowledged {
             return Err(damaged(
                 &self.dir,
@@ -237,14 +190,8 @@ impl Journal {
 
     /// Brings every row that was applied to the disk for good, and begins the log anew.
     fn checkpoint(&mut self) -> sled::Result<()> {
-        self.meta.insert(
-            CHECKPOINT,
-            encode_checkpoint(self.sequence, self.latest).as_slice(),
-        )?;
-        self.db.flush()?;
-        self.tables.sync_data()?;
-        self.wal.rewind();
-        Ok(())
+        self.tables.checkpoint(self.sequence, self.latest)?;
+        self.wal.rewind().map_err(sled::Error::from)
     }
 
     fn commit(&mut self, group: &[Commit]) -> sled::Result<()> {
@@ -259,32 +206,20 @@ impl Journal {
         }
         self.wal.append(sequence)?;
         (self.sequence, self.latest) = (sequence, latest);
-        rows().flatten().try_for_each(|row| self.trees.apply(row))
+        self.tables.trees.apply_all(rows().flatten())
     }
 
     /// The last checkpoint; nothing is committed after it.
     pub(super) fn close(mut self, now: Timestamp) -> sled::Result<()> {
         self.latest = self.latest.max(now);
-        self.checkpoint()?;
-        self.wal.settle().map_err(sled::Error::from)
+        self.checkpoint()
     }
 
-    /// Bytes of free space that are missing to what we want.
-    fn short_of(&self) -> u64 {
-        match rustix::fs::statvfs(&self.dir) {
-            Ok(disk) => self
-                .min_free
-                .saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize)),
-            Err(_) => 0,
-        }
-    }
-
-    /// Serves commits until the last sender is gone, then syncs and gives the journal back.
+    /// Serves commits until the last sender is gone, then gives the journal back.
     pub(super) fn run(mut self, queue: &Receiver<Commit>, health: &Health) -> Self {
         let _vital = Vital(health);
-        let mut group = Vec::with_capacity(policy::GROUP_COMMITS);
         while let Ok(first) = queue.recv() {
-            gather(first, queue, &mut group);
+            let mut group = gather(first, queue);
             self.watch_space(health);
             if health.check().is_err() {
                 let refused = |commit: &mut Commit| {
@@ -295,18 +230,18 @@ impl Journal {
             if group.is_empty() {
                 continue;
             }
-            let outcome = self.commit(&group).map_err(|error| {
-                log::error!("the store failed and will not be written again: {error}; free space or mend the disk, then start again");
-                health.fail();
-                Unavailable
-            });
-            group.drain(..).for_each(|mut commit| commit.tell(outcome));
+            let outcome = self
+                .commit(&group)
+                .map_err(|error| health.fail_with(&error));
+            group
+                .into_iter()
+                .for_each(|mut commit| commit.tell(outcome));
         }
         self
     }
 
     fn watch_space(&self, health: &Health) {
-        let short = self.short_of();
+        let short = missing_space(&self.dir, self.min_free);
         let before = health.short_of.swap(short, Ordering::Relaxed);
         match (before, short) {
             (0, 1..) => log::error!(
@@ -316,36 +251,27 @@ impl Journal {
             _ => (),
         }
     }
+}
 
-    /// Looks at the free space now, so that a server that gets no work notices too.
-    pub(super) fn space_is_short(dir: &std::path::Path, min_free: u64) -> bool {
-        rustix::fs::statvfs(dir)
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < min_free)
-    }
+/// Bytes of free space that are missing to what we want, on the disk that holds `dir`.
+pub(super) fn missing_space(dir: &Path, min_free: u64) -> u64 {
+    // A disk that can't be asked will say what is wrong when it is written to.
+    rustix::fs::statvfs(dir).map_or(0, |disk| {
+        min_free.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize))
+    })
 }
 
 /// All that waits, up to the size of a group.
-fn gather(first: Commit, queue: &Receiver<Commit>, group: &mut Vec<Commit>) {
+fn gather(first: Commit, queue: &Receiver<Commit>) -> Vec<Commit> {
     let size = |commit: &Commit| -> usize {
         commit.rows.iter().map(|row| if let Row::Put { value, .. } = row { value.len() } else { 0 } + 64).sum()
     };
     let mut bytes = size(&first);
-    group.push(first);
+    let mut group = vec![first];
     while group.len() < policy::GROUP_COMMITS && bytes < policy::GROUP_BYTES {
         let Ok(next) = queue.try_recv() else { break };
         bytes += size(&next);
         group.push(next);
     }
-}
-
-fn encode_checkpoint(sequence: u64, latest: Timestamp) -> Vec<u8> {
-    [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat()
-}
-
-fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {
-    let (sequence, latest) = bytes.split_first_chunk::<8>()?;
-    Some((
-        u64::from_be_bytes(*sequence),
-        rows::decode_time(latest).ok()?,
-    ))
+    group
 }

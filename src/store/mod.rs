@@ -9,8 +9,10 @@
 
 mod journal;
 mod open;
+mod real_sync;
 mod rows;
 mod sweep;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -19,14 +21,16 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::journal::{Commit, Done, Health, Journal, Trees, Urgency, Vital};
+use self::journal::{Commit, Done, Health, Journal, Urgency, Vital, missing_space};
 use self::rows::{Row, Table, Unreadable};
+use self::tables::Trees;
 use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{Record, RecordId};
 use crate::domain::key::ApiKey;
@@ -37,6 +41,7 @@ use crate::policy;
 
 pub use self::journal::Unavailable;
 pub use self::open::OPENER;
+pub use self::real_sync::make_syncs_real;
 
 /// Settings of the store.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +61,8 @@ pub struct Store {
     dir: PathBuf,
     options: Options,
     latest: Timestamp,
+    /// The time that was last logged for the sweeper.
+    logged_time: AtomicU64,
     /// Other processes are kept out while this lives.
     _lock: File,
     // Taken at the end: the writer stops when the queue is gone.
@@ -73,7 +80,7 @@ impl Store {
             pepper,
             lock,
         } = open::open(dir, options, random)?;
-        let (trees, latest) = (Arc::clone(&journal.trees), journal.latest());
+        let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
         let health = Arc::new(Health::default());
         let (sender, queue) = sync_channel(policy::QUEUE);
         let watched = Arc::clone(&health);
@@ -89,6 +96,7 @@ impl Store {
                 dir: dir.to_owned(),
                 options,
                 latest,
+                logged_time: AtomicU64::new(0),
                 _lock: lock,
                 writer,
             },
@@ -179,10 +187,11 @@ impl Store {
     /// [`Unavailable`] when it could not be kept.
     pub async fn keep_key(&self, key: &ApiKey, now: Timestamp) -> Result<(), Unavailable> {
         let row = Row::put(Table::Keys, key.id.as_bytes(), rows::encode_key(key));
-        self.commit(Urgency::Urgent, now, vec![row]).await
+        self.commit(Urgency::Urgent, now, vec![row], ()).await
     }
 
-    /// Keeps a session and, when the request had an idempotency key, its record: both or neither.
+    /// Keeps a session and, when the request had an idempotency key, its record: both or neither. Goes on when nobody
+    /// waits any more; `until_kept` is dropped once they can be read, or could not be kept.
     ///
     /// # Errors
     /// [`Unavailable`] when they could not be kept.
@@ -191,6 +200,7 @@ impl Store {
         session: &Session,
         record: Option<(&RecordId, &Record)>,
         now: Timestamp,
+        until_kept: impl Send + 'static,
     ) -> Result<(), Unavailable> {
         let mut rows = Vec::with_capacity(3);
         rows.push(Row::put(
@@ -207,7 +217,7 @@ impl Store {
                 rows::encode_time(record.expires_at),
             ));
         }
-        self.commit(Urgency::Ordinary, now, rows).await
+        self.commit(Urgency::Ordinary, now, rows, until_kept).await
     }
 
     /// Accounts for `count` requests of a key on a day, without waiting; `done` is told whether that is on disk. A
@@ -253,7 +263,7 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the disk is short of space or the store has failed.
     pub fn writable(&self) -> Result<(), Unavailable> {
-        let short = Journal::space_is_short(&self.dir, self.options.min_free_disk);
+        let short = missing_space(&self.dir, self.options.min_free_disk) > 0;
         if short || self.health.has_failed() {
             Err(Unavailable)
         } else {
@@ -299,18 +309,35 @@ impl Store {
         urgency: Urgency,
         now: Timestamp,
         rows: Vec<Row>,
+        until_kept: impl Send + 'static,
     ) -> Result<(), Unavailable> {
         let (done, receipt) = oneshot::channel();
-        // Nobody waits any more when the receipt is gone; the rows are kept all the same.
-        self.submit(
-            urgency,
-            now,
-            rows,
-            Box::new(move |kept| {
-                let _ = done.send(kept);
-            }),
-        );
+        let tell = move |kept| {
+            drop(until_kept);
+            // Nobody waits any more when the receipt is gone; the rows are kept all the same.
+            let _ = done.send(kept);
+        };
+        self.submit(urgency, now, rows, Box::new(tell));
         receipt.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// Logs that it is `now`, and waits for that: who has removed what had expired must not find itself before that time
+    /// after a crash. Once a minute is enough, since nothing is removed before its time and a margin.
+    fn log_time(&self, now: Timestamp) -> Result<(), Unavailable> {
+        if now.since(Timestamp::from_millis(
+            self.logged_time.load(Ordering::Relaxed),
+        )) < policy::SWEEP_MARGIN
+        {
+            return Ok(());
+        }
+        let (done, kept) = sync_channel(1);
+        let tell = move |outcome| {
+            let _ = done.send(outcome);
+        };
+        self.submit(Urgency::Urgent, now, Vec::new(), Box::new(tell));
+        kept.recv().unwrap_or(Err(Unavailable))?;
+        self.logged_time.store(now.millis(), Ordering::Relaxed);
+        Ok(())
     }
 
     fn submit(&self, urgency: Urgency, at: Timestamp, rows: Vec<Row>, done: Done) {

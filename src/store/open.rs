@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
 
-use super::journal::{CHECKPOINT, Journal};
+use super::journal::Journal;
+use super::tables::{CHECKPOINT, Tables};
 use super::wal::Wal;
 use super::{Options, rows};
 use crate::domain::secret::Pepper;
@@ -48,13 +49,13 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
     let pepper = pepper(dir, &meta, random)?;
     // Before the first checkpoint nothing was acknowledged, and a kill may have left half a journal.
     if !meta.contains_key(CHECKPOINT).map_err(|e| unreadable(&e))? {
-        if Wal::acknowledged(&store_dir) > 0 {
+        if Wal::is_used(&store_dir) {
             return Err(damaged(&store_dir, "its tables are gone"));
         }
         Wal::create(&store_dir)
             .map_err(|e| format!("the journal can't be made in {}: {e}", store_dir.display()))?;
     }
-    let journal = Journal::recover(db, store_dir.clone(), options)?;
+    let journal = Journal::recover(Tables::new(db, &store_dir)?, store_dir.clone(), options)?;
     // A directory just made is an entry of its parent.
     let parent = dir
         .parent()
@@ -132,7 +133,35 @@ fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
         log::error!("the store did not open ({why}); its snapshots are set aside, trying without");
         opened = open_once(dir, options);
     }
-    opened.map_err(|error| error.line(dir))
+    if matches!(opened, Err(OpenError::Damaged(_))) {
+        opened = open_without_conf(dir, options).map_or(opened, Ok);
+    }
+    let db = opened.map_err(|error| error.line(dir))?;
+    // sled never syncs this one.
+    File::open(dir.join("conf"))
+        .and_then(|conf| conf.sync_all())
+        .map_err(|e| format!("{}/conf: {e}", dir.display()))?;
+    Ok(db)
+}
+
+/// sled's `conf` only repeats what we ask for; one that a crash left half written must not be the end of the store. None
+/// when the store does not open without it either; then it is put back.
+fn open_without_conf(dir: &Path, options: Options) -> Option<sled::Db> {
+    let (conf, aside) = (dir.join("conf"), dir.join("conf.bad"));
+    fs::rename(&conf, &aside).ok()?;
+    match open_once(dir, options) {
+        Ok(db) => {
+            log::error!(
+                "the store did not open by its conf, which is made anew; the old one is {}",
+                aside.display()
+            );
+            Some(db)
+        }
+        Err(_) => {
+            drop(fs::rename(&aside, &conf));
+            None
+        }
+    }
 }
 
 enum OpenError {

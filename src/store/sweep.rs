@@ -3,7 +3,7 @@
 
 use super::rows::{self, Table, Unreadable};
 use super::{Store, Unavailable, unreadable};
-use crate::domain::time::{Day, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::policy;
 
 impl Store {
@@ -19,6 +19,10 @@ impl Store {
         let fault = |e: sled::Error| unreadable("answers", &e);
         let (replies, answers) = (self.trees.of(Table::Replies), self.trees.of(Table::Answers));
         let end = rows::answer_key(now, &[0; 16]);
+        if answers.range(..end.as_slice()).next().is_none() {
+            return Ok(0);
+        }
+        self.log_time(now)?;
         let mut removed = 0;
         for key in answers
             .range(..end.as_slice())
@@ -44,12 +48,17 @@ impl Store {
     ///
     /// # Errors
     /// [`Unavailable`] when the store can't be read or written.
-    pub fn forget_days(&self, today: Day) -> Result<(), Unavailable> {
+    pub fn forget_days(&self, now: Timestamp) -> Result<(), Unavailable> {
         let days = self.trees.of(Table::Days);
-        let oldest = today
+        let oldest = now
+            .day()
             .number()
             .saturating_sub(policy::DAYS_KEPT)
             .to_be_bytes();
+        if days.range(..oldest.as_slice()).next().is_none() {
+            return Ok(());
+        }
+        self.log_time(now)?;
         let forget = |key: sled::Result<sled::IVec>| days.remove(key?).map(drop);
         days.range(..oldest.as_slice())
             .keys()

@@ -166,7 +166,7 @@ fn keep(store: &Store, number: u64, record: &Record) {
         session(plain_order(), number),
         place(&format!("order-{number}")),
     );
-    block_on(store.keep_session(&session, Some((&place, record)), at(number))).expect("kept");
+    block_on(store.keep_session(&session, Some((&place, record)), at(number), ())).expect("kept");
 }
 
 proptest! {
@@ -383,7 +383,7 @@ fn counts_of_long_ago_are_forgotten() {
     }
     let today = Day::from_number(101 + policy::DAYS_KEPT).end();
     let before = at(today.millis() - 1);
-    store.forget_days(before.day()).expect("forgotten");
+    store.forget_days(before).expect("forgotten");
     assert_eq!(
         (
             store.day_counts(old).expect("read").len(),
@@ -398,6 +398,6 @@ fn after_closing_nothing_is_kept_and_that_is_said() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     store.close(at(0), &[]).expect("closed");
-    let kept = block_on(store.keep_session(&session(plain_order(), 1), None, at(1)));
+    let kept = block_on(store.keep_session(&session(plain_order(), 1), None, at(1), ()));
     assert_eq!(kept, Err(Unavailable));
 }

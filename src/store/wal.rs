@@ -33,6 +33,7 @@ pub(super) struct Wal {
     /// Holds the last sequence number that was synced, written after the sync. It tells a log whose end was lost from one
     /// that a crash cut: it may lag, at a power loss, and never leads.
     high_water: File,
+    acknowledged: u64,
     end: u64,
     buffer: Vec<u8>,
 }
@@ -66,12 +67,14 @@ impl Wal {
         dir.join(NAME).exists()
     }
 
-    /// The last group that was acknowledged, as far as is known; 0 where none was.
-    pub(super) fn acknowledged(dir: &Path) -> u64 {
-        let mut known = [0; 8];
-        let read = File::open(dir.join(HIGH_WATER_NAME))
-            .and_then(|file| file.read_exact_at(&mut known, 0));
-        read.map_or(0, |()| u64::from_be_bytes(known))
+    /// Whether anything was ever acknowledged from the log in this directory, as far as can be seen.
+    pub(super) fn is_used(dir: &Path) -> bool {
+        Self::open(dir).is_ok_and(|(wal, entries)| !entries.is_empty() || wal.acknowledged() > 0)
+    }
+
+    /// The last group that was acknowledged, as far as is known; it lags by less than a round.
+    pub(super) const fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Opens the log and reads the entries of its present round.
@@ -90,9 +93,18 @@ impl Wal {
             })
         };
         let (file, high_water) = (open(NAME)?, open(HIGH_WATER_NAME)?);
+        let mut known = [0; 8];
+        high_water
+            .read_exact_at(&mut known, 0)
+            .map_err(|e| format!("{HIGH_WATER_NAME}: {e}"))?;
+        // A file cut short would make the next append end beyond what can be read back.
+        file.set_len(policy::JOURNAL_BYTES)
+            .map_err(|e| format!("{NAME}: {e}"))?;
+        let acknowledged = u64::from_be_bytes(known);
         let mut wal = Self {
             file,
             high_water,
+            acknowledged,
             end: 0,
             buffer: Vec::new(),
         };
@@ -149,6 +161,12 @@ impl Wal {
 
     /// Writes the prepared entry and syncs it.
     pub(super) fn append(&mut self, sequence: u64) -> std::io::Result<()> {
+        if self.end + self.buffer.len() as u64 > policy::JOURNAL_BYTES {
+            return Err(std::io::Error::new(
+                ErrorKind::FileTooLarge,
+                "a group is larger than the journal",
+            ));
+        }
         self.file.write_all_at(&self.buffer, self.end)?;
         self.file.sync_data()?;
         self.end += self.buffer.len() as u64;
@@ -156,12 +174,8 @@ impl Wal {
     }
 
     /// Begins a new round: everything logged so far has reached the tables for good.
-    pub(super) fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) -> std::io::Result<()> {
         self.end = 0;
-    }
-
-    /// Syncs what was only written.
-    pub(super) fn settle(&self) -> std::io::Result<()> {
         self.high_water.sync_data()
     }
 }
@@ -235,7 +249,7 @@ mod tests {
         let full = (1..)
             .find(|sequence| !append(&mut wal, *sequence))
             .expect("full at last");
-        wal.rewind();
+        wal.rewind().expect("rewound");
         assert!(append(&mut wal, full) && append(&mut wal, full + 1));
         assert_eq!(sequences(dir.path()), [full, full + 1]);
     }
@@ -263,10 +277,7 @@ mod tests {
             .write_all_at(&[0xff], torn_at)
             .expect("a flipped byte");
         assert_eq!(sequences(dir.path()), [1]);
-        assert_eq!(
-            Wal::acknowledged(dir.path()),
-            2,
-            "that something is gone is known"
-        );
+        let (wal, _) = Wal::open(dir.path()).expect("opens");
+        assert_eq!(wal.acknowledged(), 2, "that something is gone is known");
     }
 }

@@ -72,18 +72,29 @@ fn leftovers_of_a_kill_while_a_snapshot_is_written_do_no_harm() {
     assert_eq!((again.replayed, again.body), (true, first.body));
 }
 
+/// sled writes it in two parts and never syncs it.
 #[test]
-fn a_damaged_store_is_refused_with_a_line_and_left_as_it_is() {
+fn a_conf_that_a_crash_left_half_written_is_made_anew() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
-    used_directory(&directory);
-    let file = directory.join("store/conf");
-    let whole = std::fs::read(&file).expect("read");
-    std::fs::write(&file, b"not what it was").expect("damaged");
-    assert!(!refusal(&directory).is_empty());
-    std::fs::write(&file, whole).expect("mended");
-    assert!(Atlas::serve(&directory, &[]).terminate().success());
+    let (secret, first) = used_directory(&directory);
+    let conf = directory.join("store/conf");
+    let whole = std::fs::read(&conf).expect("read");
+    for half in [
+        &b"not what it was"[..],
+        &whole[..whole.len() - 4],
+        &[],
+        &vec![0; whole.len()],
+    ] {
+        std::fs::write(&conf, half).expect("damaged");
+        let server = Atlas::serve(&directory, &[]);
+        assert_eq!(order(&server, &secret, "order_1").body, first.body);
+        assert!(server.terminate().success());
+    }
 }
+
+/// What happens to the bytes of a file.
+type Damage<'a> = dyn Fn(&mut Vec<u8>) + 'a;
 
 /// sled cuts its file at the first byte it can't read and calls that a recovery.
 #[test]
@@ -96,7 +107,7 @@ fn a_store_that_lost_its_end_is_mended_from_the_journal_or_refused() {
         .iter()
         .rposition(|byte| *byte != 0)
         .expect("something was written");
-    let damages: [&dyn Fn(&mut Vec<u8>); 5] = [
+    let damages: [&Damage<'_>; 5] = [
         &|tables| tables.truncate(end / 2),
         &|tables| tables.truncate(end - 20),
         &|tables| tables.clear(),

@@ -128,7 +128,7 @@ pub fn run(arguments: &[&str], directory: &Path) -> Output {
 pub fn run_with_input(arguments: &[&str], directory: &Path, input: &str) -> Output {
     let mut command = Command::new("timeout");
     command
-        .args(["--signal=KILL", "60", BINARY])
+        .args(["--signal=KILL", "20", BINARY])
         .args(arguments)
         .arg("--data-dir")
         .arg(directory);
