@@ -114,7 +114,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// `atlas` alone, or with flags only, serves.
 fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    use clap::error::ErrorKind::{MissingSubcommand, UnknownArgument};
+    use clap::error::ErrorKind::{
+        DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand, UnknownArgument,
+    };
     let error = match Cli::try_parse_from(&arguments) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
@@ -122,7 +124,11 @@ fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let begins_with_flag = arguments
         .get(1)
         .is_none_or(|first| first.as_encoded_bytes().starts_with(b"-"));
-    if !begins_with_flag || !matches!(error.kind(), MissingSubcommand | UnknownArgument) {
+    let lacks_command = matches!(
+        error.kind(),
+        MissingSubcommand | UnknownArgument | DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !begins_with_flag || !lacks_command {
         return Err(error);
     }
     arguments.insert(arguments.len().min(1), OsString::from("serve"));

@@ -131,6 +131,11 @@ fn without_a_command_it_serves_and_help_speaks_of_all() {
         .args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(&directory);
     assert!(Atlas::start(command, &directory).terminate().success());
+    let mut alone = Command::new(BINARY);
+    alone
+        .env("ATLAS_LISTEN", "127.0.0.1:0")
+        .env("ATLAS_DATA_DIR", &directory);
+    assert!(Atlas::start(alone, &directory).terminate().success());
     let help = Command::new(BINARY).arg("--help").output().expect("help");
     for word in [
         "serve",
