@@ -134,7 +134,7 @@ fn without_a_command_it_serves_and_help_speaks_of_all() {
     let mut alone = Command::new(BINARY);
     alone
         .env("ATLAS_LISTEN", "127.0.0.1:0")
-        .env("ATLAS_DATA_DIR", &directory);
+        .current_dir(temporary.path());
     assert!(Atlas::start(alone, &directory).terminate().success());
     let help = Command::new(BINARY).arg("--help").output().expect("help");
     for word in [
