@@ -10,7 +10,7 @@
 //!   3 may they now    slot -> minute -> day                             else 429   limiter
 //!   4 body, bounded   read once (never for a stranger), to a Fingerprint           http/body, domain/json
 //!   5 seen before     Run(claim) | Replay | Mismatch | StillRunning                app/once, domain/idempotency
-//!   6 work            only for Run; detached, so that a hang-up can't cut it       app, domain/payment
+//!   6 work            only for Run; kept as a whole, so a hang-up can't cut it     app, domain/payment
 //!   7 remember        effect and reply in one atomic write, synced, before the answer   store
 //!   8 headers         allowance, replay mark; on refusals as well                  http/headers
 //! response
