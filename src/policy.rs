@@ -31,7 +31,7 @@ pub const LEASE_MAX: u32 = 256;
 /// A step is at most this part of the limit, so that a crash can't cost a small limit much of its day.
 pub const LEASE_SHARE: u32 = 64;
 /// A lease used up faster than this is followed by one of double size, a slower one by one of half the size.
-pub const LEASE_PACE: Duration = Duration::from_millis(100);
+pub const LEASE_PACE: Duration = Duration::from_millis(2);
 
 // ---- Idempotency (contract, section 3) ----
 
