@@ -57,7 +57,7 @@ fn go_on_from(clock: &Clock, latest: Timestamp) -> Result<(), String> {
             latest.rfc3339()
         ));
     }
-    if behind > policy::LOCK_PATIENCE {
+    if behind > policy::CLOCK_BEHIND_NOTED {
         log::warn!(
             "the system's clock is {} s behind the store's last entry; going on from there",
             behind.as_secs()

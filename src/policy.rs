@@ -148,6 +148,8 @@ pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often to look whether it has.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// A clock that is behind the store by more than this is worth a line in the log; less is the work of NTP.
+pub const CLOCK_BEHIND_NOTED: Duration = Duration::from_secs(5);
 /// A store that has seen a time so far ahead of the system's clock was given a wrong one, now or then: a person decides.
 pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Expired records that the sweeper removes in one step (some milliseconds).

@@ -67,9 +67,17 @@ impl Wal {
         dir.join(NAME).exists()
     }
 
-    /// Whether anything was ever acknowledged from the log in this directory, as far as can be seen.
+    /// Whether anything was ever logged in this directory: either file alone is enough to say so, since the other may be
+    /// what was lost.
     pub(super) fn is_used(dir: &Path) -> bool {
-        Self::open(dir).is_ok_and(|(wal, entries)| !entries.is_empty() || wal.acknowledged() > 0)
+        let open = |name: &str| File::open(dir.join(name));
+        let marked = open(HIGH_WATER_NAME)
+            .and_then(|file| read_mark(&file))
+            .is_ok_and(|known| known > 0);
+        marked
+            || open(NAME)
+                .and_then(|file| read_at(&file, 0))
+                .is_ok_and(|entry| entry.is_some())
     }
 
     /// The last group that was acknowledged, as far as is known; it lags by less than a round.
@@ -93,14 +101,10 @@ impl Wal {
             })
         };
         let (file, high_water) = (open(NAME)?, open(HIGH_WATER_NAME)?);
-        let mut known = [0; 8];
-        high_water
-            .read_exact_at(&mut known, 0)
-            .map_err(|e| format!("{HIGH_WATER_NAME}: {e}"))?;
+        let acknowledged = read_mark(&high_water).map_err(|e| format!("{HIGH_WATER_NAME}: {e}"))?;
         // A file cut short would make the next append end beyond what can be read back.
         file.set_len(policy::JOURNAL_BYTES)
             .map_err(|e| format!("{NAME}: {e}"))?;
-        let acknowledged = u64::from_be_bytes(known);
         let mut wal = Self {
             file,
             high_water,
@@ -110,7 +114,7 @@ impl Wal {
         };
         let mut entries: Vec<Entry> = Vec::new();
         while let Some((entry, length)) =
-            wal.read_at(wal.end).map_err(|e| format!("{NAME}: {e}"))?
+            read_at(&wal.file, wal.end).map_err(|e| format!("{NAME}: {e}"))?
         {
             if entries
                 .last()
@@ -122,21 +126,6 @@ impl Wal {
             entries.push(entry);
         }
         Ok((wal, entries))
-    }
-
-    fn read_at(&self, at: u64) -> std::io::Result<Option<(Entry, u64)>> {
-        let mut head = [0; HEAD];
-        if at + HEAD as u64 > policy::JOURNAL_BYTES {
-            return Ok(None);
-        }
-        self.file.read_exact_at(&mut head, at)?;
-        let length = u64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
-        if length < HEAD as u64 || at + length > policy::JOURNAL_BYTES {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(HEAD)];
-        self.file.read_exact_at(&mut bytes, at)?;
-        Ok(decode(&bytes).map(|entry| (entry, length)))
     }
 
     /// Prepares an entry; says whether it fits behind the last one.
@@ -178,6 +167,28 @@ impl Wal {
         self.end = 0;
         self.high_water.sync_data()
     }
+}
+
+fn read_mark(high_water: &File) -> std::io::Result<u64> {
+    let mut known = [0; 8];
+    high_water.read_exact_at(&mut known, 0)?;
+    Ok(u64::from_be_bytes(known))
+}
+
+/// The entry at this offset and its length, if there is a whole one.
+fn read_at(file: &File, at: u64) -> std::io::Result<Option<(Entry, u64)>> {
+    let mut head = [0; HEAD];
+    if at + HEAD as u64 > policy::JOURNAL_BYTES {
+        return Ok(None);
+    }
+    file.read_exact_at(&mut head, at)?;
+    let length = u64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
+    if length < HEAD as u64 || at + length > policy::JOURNAL_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(HEAD)];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(decode(&bytes).map(|entry| (entry, length)))
 }
 
 fn checksum(entry: &[u8]) -> [u8; CHECKSUM] {
@@ -279,5 +290,31 @@ mod tests {
         assert_eq!(sequences(dir.path()), [1]);
         let (wal, _) = Wal::open(dir.path()).expect("opens");
         assert_eq!(wal.acknowledged(), 2, "that something is gone is known");
+    }
+
+    #[test]
+    fn a_log_that_was_used_is_known_by_either_of_its_files() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(!Wal::is_used(dir.path()), "there is none");
+        Wal::create(dir.path()).expect("made");
+        assert!(!Wal::is_used(dir.path()), "it is new");
+        let (mut wal, _) = Wal::open(dir.path()).expect("opens");
+        assert!(append(&mut wal, 1));
+        let (journal, mark) = (dir.path().join(NAME), dir.path().join(HIGH_WATER_NAME));
+        let known = std::fs::read(&mark).expect("read");
+        for lost in [&b""[..], b"\0\0\0", &[0; 8]] {
+            std::fs::write(&mark, lost).expect("damaged");
+            assert!(
+                Wal::is_used(dir.path()),
+                "by its entry, the mark being {lost:?}"
+            );
+        }
+        std::fs::remove_file(&mark).expect("removed");
+        assert!(Wal::is_used(dir.path()), "by its entry alone");
+        std::fs::write(&mark, known).expect("back");
+        std::fs::write(&journal, [0; 64]).expect("damaged");
+        assert!(Wal::is_used(dir.path()), "by its mark");
+        std::fs::remove_file(&journal).expect("removed");
+        assert!(Wal::is_used(dir.path()), "by its mark alone");
     }
 }
