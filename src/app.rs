@@ -1,21 +1,29 @@
 //! The service's verbs, where domain, limiter and store meet. Knows nothing of HTTP.
 
 mod directory;
+mod inspect;
 pub mod keys;
 mod once;
+pub mod operators;
+pub mod request_log;
+mod traffic;
 mod upkeep;
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 pub use self::directory::{Directory, KeyEntry};
+use self::inspect::Replays;
+pub use self::inspect::Standing;
 pub use self::once::{Answer, Call};
+use self::operators::Operators;
+use self::request_log::{Exchange, RequestLog};
 pub use self::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::id::{KeyId, SessionId};
+use crate::domain::id::SessionId;
 use crate::domain::idempotency::{RecordId, Reply};
 use crate::domain::json::Json;
 use crate::domain::key::{KeyState, Mode};
@@ -37,11 +45,20 @@ pub struct App {
     pub clock: Clock,
     /// Limits of strangers.
     pub addresses: Addresses,
+    /// Who is in the Dashboard.
+    pub operators: Operators,
+    /// The latest requests.
+    pub requests: RequestLog,
+    /// Told when the server stops, so that nothing that lasts keeps it.
+    pub stopping: tokio::sync::watch::Sender<bool>,
+    /// Where the server listens, once it does.
+    address: OnceLock<SocketAddr>,
     store: Store,
     pepper: Pepper,
     directory: Directory,
     /// Requests under an idempotency key that run now.
     running: Mutex<std::collections::HashSet<RecordId>>,
+    replays: Replays,
     /// Keys are changed one at a time.
     changing_keys: tokio::sync::Mutex<()>,
 }
@@ -68,12 +85,12 @@ fn go_on_from(clock: &Clock, latest: Timestamp) -> Result<(), String> {
 }
 
 /// Why a request has no key, and which key it would have been if its secret is one of a revoked or expired key.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Unidentified {
     /// The refusal.
     pub refusal: Refusal,
     /// For the log.
-    pub key: Option<KeyId>,
+    pub key: Option<Arc<KeyEntry>>,
 }
 
 impl From<Refusal> for Unidentified {
@@ -113,14 +130,52 @@ impl App {
             Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
         Ok(Arc::new(Self {
             addresses: Addresses::new(settings.per_address),
+            operators: Operators::new(store.password().map_err(unreadable)?),
+            requests: RequestLog::default(),
+            stopping: tokio::sync::watch::Sender::new(false),
+            address: OnceLock::new(),
             settings,
             clock,
             store,
             pepper,
             directory,
             running: Mutex::default(),
+            replays: Replays::default(),
             changing_keys: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Says where the server listens; the first word counts.
+    pub fn listens_on(&self, address: SocketAddr) {
+        // A second word would be about the same server.
+        let _ = self.address.set(address);
+    }
+
+    /// Where the server listens: the setting, until it is known better.
+    pub fn address(&self) -> SocketAddr {
+        *self.address.get().unwrap_or(&self.settings.listen)
+    }
+
+    /// Where people reach the server, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        if let Some(url) = &self.settings.public_url {
+            return url.as_str().to_owned();
+        }
+        let mut address = self.address();
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => (),
+        }
+        format!("http://{address}")
+    }
+
+    /// Takes note of a request that has ended.
+    pub fn note(&self, exchange: Exchange) {
+        if let Some(entry) = &exchange.key {
+            entry.traffic.count(exchange.outcome(), exchange.at);
+        }
+        self.requests.push(exchange);
     }
 
     /// Finds the key a request comes from.
@@ -152,7 +207,7 @@ impl App {
         };
         Err(Unidentified {
             refusal,
-            key: Some(entry.key.id),
+            key: Some(entry),
         })
     }
 
@@ -288,6 +343,7 @@ impl App {
     pub fn close(&self) -> Result<(), String> {
         let now = self.clock.now();
         self.note_used(now);
+        self.note_counts(now);
         let counts = self.directory.counts_of(now.day());
         self.store
             .close(now, &counts)

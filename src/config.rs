@@ -1,6 +1,8 @@
 //! Every setting, in one place: its flag, its `ATLAS_...` variable, its name in the TOML file, its default and its
 //! bounds. Flags win over variables, variables over the file, the file over defaults.
 
+mod values;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::values::{Origin, Proxy, PublicUrl, Span, limit};
 use crate::domain::limit::Limits;
 use crate::policy;
 
@@ -32,6 +35,8 @@ pub struct Settings {
     pub idempotency_lifetime: Duration,
     /// Origins of pages that may call the API.
     pub allow_origin: Vec<Origin>,
+    /// Where people reach the server, when that is not where it listens.
+    pub public_url: Option<PublicUrl>,
     /// Proxies whose `X-Forwarded-For` counts.
     pub trusted_proxy: Vec<IpNet>,
     /// Free disk space, in bytes, under which payments are refused.
@@ -100,6 +105,10 @@ pub struct Given {
         value_delimiter = ','
     )]
     allow_origin: Option<Vec<Origin>>,
+    /// Where people reach the server through a proxy, as https://atlas.example: the Dashboard answers to that name,
+    /// and its links begin with it [default: where it listens]
+    #[arg(long, env = "ATLAS_PUBLIC_URL", value_name = "ORIGIN")]
+    public_url: Option<PublicUrl>,
     /// Address range of a proxy whose X-Forwarded-For counts, as 10.0.0.0/8; repeatable [default: none]
     #[arg(
         long,
@@ -123,102 +132,6 @@ pub struct Given {
     /// Go by the system's clock though the store has seen a later time; for one start, after a clock was wrong
     #[arg(long, env = "ATLAS_TRUST_CLOCK", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     trust_clock: Option<bool>,
-}
-
-/// Reads a limit.
-///
-/// # Errors
-/// What a limit is.
-pub fn limit(text: &str) -> Result<u32, String> {
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| (1..=policy::LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", policy::LIMIT_MAX))
-}
-
-/// A length of time as people write it: `90d`, `24h`, `1m 30s`, `500ms`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(try_from = "String")]
-pub struct Span(pub Duration);
-
-impl std::str::FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        humantime::parse_duration(text)
-            .map(Self)
-            .map_err(|_| "must be a length of time, as 90d, 24h, 30s or 500ms".to_owned())
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// The origin of a web page: scheme, host and port.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(try_from = "String")]
-pub struct Origin(String);
-
-impl Origin {
-    /// As a browser writes it in `Origin`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for Origin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let origin = url::Url::parse(text)
-            .map(|url| url.origin().ascii_serialization())
-            .unwrap_or_default();
-        if !origin.is_empty() && (origin == text || format!("{origin}/") == text) {
-            Ok(Self(origin))
-        } else {
-            Err("must be an origin as a browser sends it: scheme, host and a port that is not the usual one, as \
-                 https://shop.example or http://localhost:3000"
-                .to_owned())
-        }
-    }
-}
-
-impl TryFrom<String> for Origin {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// A range of addresses, or one address.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(try_from = "String")]
-pub struct Proxy(IpNet);
-
-impl std::str::FromStr for Proxy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-        text.parse().or_else(|_| one()).map(Self).map_err(|_| {
-            "must be an address or a range of addresses, as 127.0.0.1 or 10.0.0.0/8".to_owned()
-        })
-    }
-}
-
-impl TryFrom<String> for Proxy {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
 }
 
 /// What a command needs to know before its settings can be put together.
@@ -253,6 +166,7 @@ impl Settings {
             body_timeout,
             idempotency_lifetime,
             allow_origin,
+            public_url,
             trusted_proxy,
             min_free_disk,
             store_cache,
@@ -290,6 +204,7 @@ impl Settings {
                 policy::IDEMPOTENCY_LIFETIME_MAX,
             )?,
             allow_origin: allow_origin.unwrap_or_default(),
+            public_url,
             trusted_proxy: trusted_proxy
                 .unwrap_or_default()
                 .into_iter()
@@ -327,6 +242,7 @@ impl Given {
             body_timeout: self.body_timeout.or(other.body_timeout),
             idempotency_lifetime: self.idempotency_lifetime.or(other.idempotency_lifetime),
             allow_origin: self.allow_origin.or(other.allow_origin),
+            public_url: self.public_url.or(other.public_url),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             min_free_disk: self.min_free_disk.or(other.min_free_disk),
             store_cache: self.store_cache.or(other.store_cache),

@@ -40,6 +40,9 @@ pub const IDEMPOTENCY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest `Idempotency-Key`, in characters (Stripe's bound).
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
 
+/// Largest canonical body that is kept beside the answer in test mode, in bytes, to show a developer what differs.
+pub const ASKED_MAX: usize = 4 * 1024;
+
 // ---- HTTP (contract, section 1) ----
 
 /// Largest request body, and so the largest stored answer (see `store`): 64 KiB.
@@ -101,6 +104,52 @@ pub const LAST_USED_PACE: Duration = Duration::from_secs(60);
 
 /// Longest expiry of a key; whoever wants longer wants none.
 pub const EXPIRY_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+// ---- Dashboard ----
+
+/// How long a log-in link can be used.
+pub const LINK_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Links that can be open at once; one more closes the oldest.
+pub const LINKS: usize = 16;
+/// How long a person stays logged in.
+pub const LOG_IN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// People logged in at once; one more logs the oldest out.
+pub const LOG_INS: usize = 256;
+/// Passwords tried a minute from one address: enough for a person who mistypes, 7,200 guesses a day at most.
+pub const PASSWORD_TRIES: u32 = 5;
+/// Length of a password, in bytes. Twelve: what is guessed at five tries a minute need not be long, what is taken
+/// from a disk should be.
+pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=1024;
+/// Forms that make a secret are remembered so many a person, so that none is done twice.
+pub const FORMS_REMEMBERED: usize = 64;
+/// Requests of known keys that are kept to be looked at.
+pub const REQUEST_LOG: usize = 1_000;
+/// Requests of strangers that are kept besides.
+pub const REQUEST_LOG_STRANGERS: usize = 250;
+/// Bytes that each of the two may take; an ordinary request takes 2 KB.
+pub const REQUEST_LOG_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes kept of a body that is to be looked at, and of all headers together.
+pub const CAPTURED_BODY: usize = 16 * 1024;
+/// Bytes kept of a request's headers.
+pub const CAPTURED_HEADERS: usize = 4 * 1024;
+/// Pages that watch at once; each is a connection.
+pub const WATCHERS: usize = 64;
+/// Requests that may wait for a page that watches; beyond that it misses the oldest.
+pub const WATCH_BACKLOG: usize = 64;
+/// How often a page that watches is told what is new: soon enough to be live, seldom enough to be read.
+pub const WATCH_PACE: Duration = Duration::from_millis(250);
+/// Rows told a page at once; of more, the latest.
+pub const WATCH_ROWS: usize = 20;
+/// A page that watches hears something at least this often, so that a connection that is gone is noticed.
+pub const WATCH_PING: Duration = Duration::from_secs(15);
+/// Rows on a page of a list.
+pub const PAGE_ROWS: usize = 50;
+/// Rows of the store that are looked at for one page of a filtered list.
+pub const PAGE_SCAN: usize = 5_000;
+/// Days that a chart looks back on.
+pub const CHART_DAYS: u32 = 30;
+/// Records whose replays are counted in memory until they are written down.
+pub const REPLAYS_COUNTED: usize = 65_536;
 
 // ---- Sessions (contract, section 5) ----
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::traffic::Traffic;
 use crate::domain::id::KeyId;
 use crate::domain::key::ApiKey;
 use crate::domain::limit::Limits;
+use crate::domain::outcome::Outcomes;
 use crate::domain::secret::SecretHash;
 use crate::domain::time::{Day, Timestamp};
 use crate::limiter::KeyLimiter;
@@ -21,6 +23,8 @@ pub struct KeyEntry {
     pub key: ApiKey,
     /// Its counters.
     pub limiter: Arc<KeyLimiter>,
+    /// How its requests ended.
+    pub traffic: Arc<Traffic>,
     used_at: Arc<LastUsed>,
 }
 
@@ -69,6 +73,7 @@ impl Directory {
         };
         let used_at = store.last_used()?;
         let counts = store.day_counts(now.day())?;
+        let outcomes = store.outcomes_of_day(now.day())?;
         for key in store.keys()? {
             let seen = used_at.get(&key.id).map_or(0, |at| at.millis());
             let used_at = LastUsed {
@@ -77,9 +82,11 @@ impl Directory {
             };
             let count = counts.get(&key.id).copied().unwrap_or(0);
             let limiter = KeyLimiter::new(limits.with(key.limits), now.day(), count);
+            let ended = outcomes.get(&key.id).copied().unwrap_or_default();
             directory.insert(KeyEntry {
                 key,
                 limiter: Arc::new(limiter),
+                traffic: Arc::new(Traffic::restored(now.day(), ended, now)),
                 used_at: Arc::new(used_at),
             });
         }
@@ -106,21 +113,24 @@ impl Directory {
     /// Puts a key in force as it now is; its counters go on.
     pub fn put(&self, key: ApiKey, now: Timestamp) -> Arc<KeyEntry> {
         let limits = self.limits.with(key.limits);
-        let (limiter, used_at) = match self.by_id(&key.id) {
+        let entry = match self.by_id(&key.id) {
             Some(old) => {
                 old.limiter.set_limits(limits, now);
-                (Arc::clone(&old.limiter), Arc::clone(&old.used_at))
+                KeyEntry {
+                    key,
+                    limiter: Arc::clone(&old.limiter),
+                    traffic: Arc::clone(&old.traffic),
+                    used_at: Arc::clone(&old.used_at),
+                }
             }
-            None => (
-                Arc::new(KeyLimiter::new(limits, now.day(), 0)),
-                Arc::default(),
-            ),
+            None => KeyEntry {
+                key,
+                limiter: Arc::new(KeyLimiter::new(limits, now.day(), 0)),
+                traffic: Arc::default(),
+                used_at: Arc::default(),
+            },
         };
-        self.insert(KeyEntry {
-            key,
-            limiter,
-            used_at,
-        })
+        self.insert(entry)
     }
 
     fn insert(&self, entry: KeyEntry) -> Arc<KeyEntry> {
@@ -146,6 +156,17 @@ impl Directory {
             (seen > written).then_some((entry.key.id, Timestamp::from_millis(seen)))
         };
         keys.by_id.values().filter_map(newly).collect()
+    }
+
+    /// How requests ended, by day and key, where that has changed since this was last asked.
+    pub fn unwritten_outcomes(&self) -> Vec<(Day, KeyId, Outcomes)> {
+        let keys = self.keys.read();
+        let of = |entry: &Arc<KeyEntry>| {
+            let id = entry.key.id;
+            let counts = entry.traffic.unwritten().into_iter();
+            counts.map(move |(day, outcomes)| (day, id, outcomes))
+        };
+        keys.by_id.values().flat_map(of).collect()
     }
 
     /// For each key that was used on this day, the requests admitted on it.

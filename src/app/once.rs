@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::{App, KeyEntry};
+use crate::domain::asked::Asked;
 use crate::domain::idempotency::{
     Decision, Fingerprint, IdempotencyKey, Record, RecordId, Reply, decide,
 };
 use crate::domain::json::Json;
+use crate::domain::key::Mode;
 use crate::domain::payment::Session;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -43,13 +45,20 @@ pub struct Answer {
 /// The right to run a request. While it lives, the same request elsewhere is told to wait; dropped, it is free again.
 pub(super) struct Claim {
     app: Arc<App>,
-    place: Option<(RecordId, Fingerprint)>,
+    place: Option<Place>,
+}
+
+/// Where the answer is to be kept, and for which request.
+struct Place {
+    id: RecordId,
+    fingerprint: Fingerprint,
+    asked: Option<Asked>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if let Some((id, _)) = self.place {
-            self.app.running.lock().remove(&id);
+        if let Some(place) = &self.place {
+            self.app.running.lock().remove(&place.id);
         }
     }
 }
@@ -71,20 +80,34 @@ impl App {
             }));
         };
         let id = RecordId::of(&call.entry.key.account, call.entry.key.mode, key);
-        let fingerprint = Fingerprint::of(&call.method, &call.path, &call.query, body);
+        let canonical = body.canonical();
+        let (method, path, query) = (&call.method, &call.path, &call.query);
+        let fingerprint = Fingerprint::of(method, path, query, &canonical);
         let is_first = self.running.lock().insert(id);
         let claim = is_first.then(|| Claim {
             app: Arc::clone(self),
-            place: Some((id, fingerprint)),
+            place: Some(Place {
+                id,
+                fingerprint,
+                asked: (call.entry.key.mode == Mode::Test)
+                    .then(|| Asked::of(method, path, query, &canonical))
+                    .flatten(),
+            }),
         });
         let stored = self
             .store
             .record(&id)
             .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        let kept_until = stored.as_ref().map(|record| record.expires_at);
         match (decide(stored, fingerprint, call.now), claim) {
             (Decision::Run, Some(claim)) => Ok(Begun::Run(claim)),
             (Decision::Run, None) => Err(Refusal::IdempotencyKeyInUse),
-            (Decision::Replay(reply), _) => Ok(Begun::Replay(reply)),
+            (Decision::Replay(reply), _) => {
+                kept_until
+                    .into_iter()
+                    .for_each(|expires_at| self.replays.count(id, expires_at));
+                Ok(Begun::Replay(reply))
+            }
             (Decision::Mismatch, _) => Err(Refusal::IdempotencyKeyReused),
         }
     }
@@ -94,16 +117,15 @@ impl App {
     pub(super) async fn finish(
         &self,
         call: Call,
-        claim: Claim,
+        mut claim: Claim,
         session: Session,
         reply: Reply,
     ) -> Result<Answer, Refusal> {
         let lifetime = self.settings.idempotency_lifetime;
-        let record = claim.place.map(|(id, fingerprint)| {
-            (
-                id,
-                Record::new(fingerprint, call.now, lifetime, reply.clone()),
-            )
+        let record = claim.place.as_mut().map(|place| {
+            let (kept, asked) = (reply.clone(), place.asked.take());
+            let record = Record::new(place.fingerprint, call.now, lifetime, kept, asked);
+            (place.id, record)
         });
         let record = record.as_ref().map(|(id, record)| (id, record));
         let kept = self

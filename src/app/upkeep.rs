@@ -73,9 +73,11 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;
             app.note_used(now);
+            app.note_counts(now);
             // A fault is in the log, and the counts of long ago do no harm.
             let _ = app.store.forget_days(now);
             app.addresses.clean(now);
+            app.operators.clean(now);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::domain::json::Json;
+use crate::domain::asked::Asked;
 use crate::domain::key::{Account, Mode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -70,15 +70,13 @@ impl RecordId {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of a request with a JSON body.
-    pub fn of(method: &str, path: &str, query: &str, body: &Json) -> Self {
-        let mut canonical = Vec::with_capacity(512);
-        body.write_canonical(&mut canonical);
+    /// The fingerprint of a request with this body, in canonical form where it is JSON.
+    pub fn of(method: &str, path: &str, query: &str, canonical: &[u8]) -> Self {
         Self(hash_parts([
             method.as_bytes(),
             path.as_bytes(),
             query.as_bytes(),
-            &canonical,
+            canonical,
         ]))
     }
 
@@ -125,6 +123,8 @@ pub struct Record {
     pub expires_at: Timestamp,
     /// What was answered.
     pub reply: Reply,
+    /// In test mode, what was asked, so that a developer can be shown what differs from it.
+    pub asked: Option<Asked>,
 }
 
 impl Record {
@@ -134,12 +134,14 @@ impl Record {
         first_at: Timestamp,
         lifetime: Duration,
         reply: Reply,
+        asked: Option<Asked>,
     ) -> Self {
         Self {
             fingerprint,
             first_at,
             expires_at: first_at.plus(lifetime),
             reply,
+            asked,
         }
     }
 }
@@ -168,6 +170,7 @@ pub fn decide(stored: Option<Record>, fingerprint: Fingerprint, now: Timestamp) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::json::Json;
 
     fn reply() -> Reply {
         Reply {
@@ -182,7 +185,7 @@ mod tests {
             "POST",
             path,
             query,
-            &Json::parse(body.as_bytes()).expect("JSON"),
+            &Json::parse(body.as_bytes()).expect("JSON").canonical(),
         )
     }
 
@@ -216,7 +219,7 @@ mod tests {
     fn a_record_lives_below_its_lifetime_and_is_dead_at_it() {
         let first = Timestamp::from_millis(5_000);
         let print = fingerprint("/a", "", "{}");
-        let record = Record::new(print, first, Duration::from_secs(86_400), reply());
+        let record = Record::new(print, first, Duration::from_secs(86_400), reply(), None);
         let at = |millis: u64| {
             decide(
                 Some(record.clone()),

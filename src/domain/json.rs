@@ -42,6 +42,13 @@ impl Json {
         from_raw(raw, policy::JSON_DEPTH)
     }
 
+    /// The canonical form, by which bodies are compared.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        self.write_canonical(&mut out);
+        out
+    }
+
     /// Writes the canonical form: members sorted at every level, no white space.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
         match self {

@@ -1,14 +1,18 @@
 //! Decisions, and the types they are made of. Pure: no I/O, no clock, no async, no lock. Everything that depends on
 //! time gets `now` as an argument, everything random gets its bytes.
 
+pub mod asked;
 pub mod fields;
 pub mod id;
 pub mod idempotency;
 pub mod json;
 pub mod key;
 pub mod limit;
+pub mod masking;
 pub mod money;
 pub mod new_session;
+pub mod operator;
+pub mod outcome;
 pub mod payment;
 pub mod refusal;
 pub mod secret;

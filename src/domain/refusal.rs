@@ -53,6 +53,33 @@ pub enum Refusal {
     OriginNotAllowed,
     /// No session of this id in this account and mode.
     SessionNotFound,
+    /// The Dashboard wants to know who is there.
+    LogInRequired,
+    /// A log-in link that was used, has expired or never was.
+    LinkSpent,
+    /// Not the Dashboard's password, or none is set.
+    PasswordWrong,
+    /// The Dashboard is asked for by a name that is not known as this server's.
+    HostUnknown,
+    /// A page of another origin sent a form of the Dashboard.
+    OriginForeign,
+    /// A form without the token that our own pages put into it.
+    FormTokenWrong,
+    /// What was sent is not a form.
+    NotAForm,
+    /// A form's field can't be used; `field` and `must` say which and why.
+    FieldInvalid {
+        /// The field's name.
+        field: &'static str,
+        /// What it must be, as a sentence without its subject.
+        must: String,
+    },
+    /// There is no such key.
+    KeyNotFound,
+    /// There is no such request any more.
+    RequestNotFound,
+    /// As many pages watch as may.
+    TooManyWatchers,
     /// Nothing is served at this path.
     RouteNotFound,
     /// Something is served at this path, by other methods.

@@ -87,6 +87,17 @@ impl Day {
         self.0
     }
 
+    /// The day so many days before; the first of 1970 at least.
+    #[must_use]
+    pub const fn before(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(days))
+    }
+
+    /// Its 00:00:00 UTC.
+    pub fn start(self) -> Timestamp {
+        Timestamp(u64::from(self.0) * DAY_MS)
+    }
+
     /// The next 00:00:00 UTC.
     pub fn end(self) -> Timestamp {
         Timestamp((u64::from(self.0) + 1) * DAY_MS)

@@ -1,12 +1,13 @@
 //! One line a request, written when its answer has been sent or its client is gone: whatever happens to it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderValue;
 use percent_encoding::percent_decode_str;
 
-use crate::domain::id::KeyId;
+use crate::app::KeyEntry;
 use crate::domain::limit::Scope;
 
 /// How a request ended, beyond its status.
@@ -35,7 +36,7 @@ pub(super) struct AccessLine {
     /// Without the query, where people put what should not be logged.
     path: String,
     pub(super) status: Option<u16>,
-    pub(super) key: Option<KeyId>,
+    pub(super) key: Option<Arc<KeyEntry>>,
     pub(super) note: Note,
 }
 
@@ -85,7 +86,7 @@ impl Drop for AccessLine {
             None => &"client-gone",
         };
         let key: &dyn fmt::Display = match &self.key {
-            Some(key) => key,
+            Some(entry) => &entry.key.id,
             None => &"-",
         };
         log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}");

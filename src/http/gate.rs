@@ -24,7 +24,6 @@ use super::sending::{Ready, Sending};
 use super::who::{Credentials, address};
 use super::{body, is_unlimited};
 use crate::app::{App, KeyEntry, Unidentified};
-use crate::domain::id::KeyId;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -69,7 +68,7 @@ struct Entry {
     told: Told,
     caller: Result<Caller, Refusal>,
     /// For the log, also of a key that was turned away.
-    key: Option<KeyId>,
+    key: Option<Arc<KeyEntry>>,
     /// Set when the request goes no further than the gate.
     turned_away: Option<Refusal>,
 }
@@ -178,7 +177,7 @@ impl Gate {
             Ok(entry) => entry,
             Err(why) => return self.enter_stranger(from(), why, now),
         };
-        let key = Some(entry.key.id);
+        let key = Some(Arc::clone(&entry));
         match app.admit(&entry, now).await {
             Ok(permit) => {
                 let told = Told::Key {

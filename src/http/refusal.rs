@@ -105,6 +105,53 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             let message = "There is no such session for this API key. Check the id, and that it was made with the same account and mode.";
             (404, REQUEST, "session_not_found", message.into())
         }
+        Refusal::LogInRequired => {
+            let message =
+                "Nobody is logged in. `atlas dashboard` prints a link that opens the Dashboard.";
+            (401, AUTHENTICATION, "login_required", message.into())
+        }
+        Refusal::LinkSpent => {
+            let message = "This link was used before, or its five minutes are over. `atlas dashboard` prints a new one.";
+            (401, AUTHENTICATION, "login_link_invalid", message.into())
+        }
+        Refusal::PasswordWrong => {
+            let message = "That is not the password. Try again, or open a link that `atlas dashboard` prints.";
+            (401, AUTHENTICATION, "password_wrong", message.into())
+        }
+        Refusal::HostUnknown => {
+            let message = "This name is not known as this server's. Open the Dashboard by its address or as localhost, or start atlas with --public-url.";
+            (421, REQUEST, "host_not_allowed", message.into())
+        }
+        Refusal::OriginForeign => {
+            let message = "This form does not come from a page of this Dashboard, so nothing was done. Open the Dashboard and send it from there.";
+            (403, REQUEST, "origin_not_allowed", message.into())
+        }
+        Refusal::FormTokenWrong => {
+            let message = "This form is not of this log-in, so nothing was done. Load the page again and send it from there.";
+            (403, REQUEST, "csrf_token_invalid", message.into())
+        }
+        Refusal::NotAForm => {
+            let message = "The Dashboard takes forms. Send Content-Type: application/x-www-form-urlencoded, or use `atlas keys`.";
+            (415, REQUEST, "unsupported_media_type", message.into())
+        }
+        Refusal::FieldInvalid { field, must } => (
+            400,
+            REQUEST,
+            "parameter_invalid",
+            format!("{field} {must}.").into(),
+        ),
+        Refusal::KeyNotFound => {
+            let message = "There is no such API key. The list of keys shows those there are.";
+            (404, REQUEST, "key_not_found", message.into())
+        }
+        Refusal::RequestNotFound => {
+            let message = "This request is not kept any more, or never was: only the latest ones are, and none outlives a restart.";
+            (404, REQUEST, "request_not_found", message.into())
+        }
+        Refusal::TooManyWatchers => {
+            let message = "Too many pages of the Dashboard are watching. Close some; this one works, without live updates.";
+            (503, API, "too_many_watchers", message.into())
+        }
         Refusal::RouteNotFound => (
             404,
             REQUEST,
@@ -203,6 +250,7 @@ pub(super) fn respond(refusal: &Refusal, request_id: &str) -> HttpResponse {
     match refusal {
         Refusal::ParameterMissing { param, .. } => problem.param = Some(param),
         Refusal::ParameterInvalid { param, .. } => problem.param = Some(param),
+        Refusal::FieldInvalid { field, .. } => problem.param = Some(field),
         Refusal::PaymentFailed { decline_code } => problem.decline_code = Some(decline_code),
         Refusal::KeyUnknown | Refusal::KeyRevoked | Refusal::KeyExpired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -225,6 +273,16 @@ pub(super) fn respond(refusal: &Refusal, request_id: &str) -> HttpResponse {
         | Refusal::TestModeOnly
         | Refusal::OriginNotAllowed
         | Refusal::SessionNotFound
+        | Refusal::LogInRequired
+        | Refusal::LinkSpent
+        | Refusal::PasswordWrong
+        | Refusal::HostUnknown
+        | Refusal::OriginForeign
+        | Refusal::FormTokenWrong
+        | Refusal::NotAForm
+        | Refusal::KeyNotFound
+        | Refusal::RequestNotFound
+        | Refusal::TooManyWatchers
         | Refusal::RouteNotFound
         | Refusal::IdempotencyKeyReused
         | Refusal::TooLarge { .. }

@@ -9,8 +9,10 @@
 
 mod journal;
 mod open;
+mod operator;
 mod real_sync;
 mod rows;
+mod statistics;
 mod sweep;
 mod tables;
 #[cfg(test)]
@@ -117,37 +119,12 @@ impl Store {
         self.read_all(Table::Keys, |_, value| rows::decode_key(value))
     }
 
-    /// When keys were last used.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store can't be read.
-    pub fn last_used(&self) -> Result<HashMap<KeyId, Timestamp>, Unavailable> {
-        let read = |key: &[u8], value: &[u8]| {
-            Ok((
-                KeyId::from_bytes(key).ok_or(Unreadable)?,
-                rows::decode_time(value)?,
-            ))
-        };
-        Ok(self.read_all(Table::LastUsed, read)?.into_iter().collect())
-    }
-
     /// Requests of a day that are accounted for, by key.
     ///
     /// # Errors
     /// [`Unavailable`] when the store can't be read.
     pub fn day_counts(&self, day: Day) -> Result<HashMap<KeyId, u32>, Unavailable> {
-        let mut counts = HashMap::new();
-        for row in self
-            .trees
-            .of(Table::Days)
-            .scan_prefix(day.number().to_be_bytes())
-        {
-            let (key, value) = row.map_err(|e| unreadable("day counts", &e))?;
-            let read = || Ok((rows::decode_day_key(&key)?.1, rows::decode_number(&value)?));
-            let (key, count) = read().map_err(|e: Unreadable| unreadable("day counts", &e))?;
-            counts.insert(key, count);
-        }
-        Ok(counts)
+        self.read_day(Table::Days, day, rows::decode_number)
     }
 
     /// The record of a request under an idempotency key, expired or not.
@@ -179,6 +156,22 @@ impl Store {
     /// [`Unavailable`] when the store can't be read.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
         self.read(Table::Sessions, id.as_bytes(), rows::decode_session)
+    }
+
+    /// Sessions made before `before`, or the latest ones, newest first.
+    pub fn sessions(
+        &self,
+        before: Option<&SessionId>,
+    ) -> impl Iterator<Item = Result<Session, Unavailable>> {
+        let tree = self.trees.of(Table::Sessions);
+        let rows = match before {
+            Some(before) => tree.range(..before.as_bytes().as_slice()),
+            None => tree.iter(),
+        };
+        rows.rev().map(|row| {
+            let (_, value) = row.map_err(|e| unreadable(Table::Sessions.name(), &e))?;
+            rows::decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
+        })
     }
 
     /// Keeps a key as it now is.
@@ -241,21 +234,6 @@ impl Store {
             vec![row],
             Box::new(move |kept| done(kept.is_ok())),
         );
-    }
-
-    /// Notes when keys were last used, without waiting.
-    pub fn note_used(&self, used: &[(KeyId, Timestamp)], now: Timestamp) {
-        for part in used.chunks(policy::GROUP_COMMITS) {
-            let row = |(key, at): &(KeyId, Timestamp)| {
-                Row::put(Table::LastUsed, key.as_bytes(), rows::encode_time(*at))
-            };
-            self.submit(
-                Urgency::Urgent,
-                now,
-                part.iter().map(row).collect(),
-                Box::new(|_| ()),
-            );
-        }
     }
 
     /// Whether payments can be kept right now.
@@ -375,6 +353,23 @@ impl Store {
         row.map(|value| decode(&value))
             .transpose()
             .map_err(|e| unreadable(table.name(), &e))
+    }
+
+    fn read_day<T>(
+        &self,
+        table: Table,
+        day: Day,
+        decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<HashMap<KeyId, T>, Unavailable> {
+        let mut found = HashMap::new();
+        let prefix = day.number().to_be_bytes();
+        for row in self.trees.of(table).scan_prefix(prefix) {
+            let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
+            let read = || Ok((rows::decode_day_key(&key)?.1, decode(&value)?));
+            let (key, value) = read().map_err(|e: Unreadable| unreadable(table.name(), &e))?;
+            found.insert(key, value);
+        }
+        Ok(found)
     }
 
     fn read_all<T>(

@@ -14,7 +14,9 @@ use crate::domain::secret::Pepper;
 use crate::policy;
 
 /// Format of the store. A store of another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format before: every row of it is a row of this one, so it becomes this one by being opened.
+const OLD_FORMAT: u32 = 1;
 const PEPPER_FILE: &str = "pepper";
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";
@@ -270,18 +272,23 @@ fn check_format(db: &sled::Db, is_new: bool) -> Result<(), String> {
         .map(|bytes| rows::decode_number(&bytes))
     {
         Some(Ok(FORMAT)) => Ok(()),
+        Some(Ok(OLD_FORMAT)) => name_format(&meta),
         Some(Ok(other)) => Err(format!(
             "the store has format {other}, this atlas reads format {FORMAT}: use the atlas that wrote it, or a newer one"
         )),
         // A kill between making the store and naming its format leaves it empty.
         None if meta.is_empty() && db.is_empty() && db.tree_names().len() == 2 => {
-            let written = meta.insert("format", rows::encode_number(FORMAT));
-            written
-                .map(drop)
-                .map_err(|e| format!("the store can't be written: {e}"))
+            name_format(&meta)
         }
         Some(Err(_)) | None => Err(NOT_OURS.to_owned()),
     }
+}
+
+/// On disk at the latest with the first checkpoint, which comes before the first row.
+fn name_format(meta: &sled::Tree) -> Result<(), String> {
+    meta.insert("format", rows::encode_number(FORMAT))
+        .map(drop)
+        .map_err(|e| format!("the store can't be written: {e}"))
 }
 
 /// Reads the pepper, or makes it for a store that has none yet. It lies beside the store, so that the store's files

@@ -2,14 +2,19 @@
 
 use bincode::{Decode, Encode};
 
+use crate::domain::asked::Asked;
 use crate::domain::id::KeyId;
 use crate::domain::idempotency::{Fingerprint, Record, Reply};
 use crate::domain::key::ApiKey;
+use crate::domain::outcome::Outcomes;
 use crate::domain::payment::Session;
 use crate::domain::time::{Day, Timestamp};
 
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
 const VERSION: u8 = 1;
+/// Records of version 1 did not say what was asked.
+const RECORD_VERSION: u8 = 2;
+
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) enum Table {
@@ -25,16 +30,25 @@ pub(super) enum Table {
     Sessions,
     /// Day and key id -> requests of the day accounted for.
     Days,
+    /// Day and key id -> how the requests of the day ended.
+    Outcomes,
+    /// Expiry and record id -> how often the record was replayed; goes with the record.
+    Replays,
+    /// What lets people into the Dashboard.
+    Operator,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
         Self::Answers,
         Self::Sessions,
         Self::Days,
+        Self::Outcomes,
+        Self::Replays,
+        Self::Operator,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -45,6 +59,9 @@ impl Table {
             Self::Answers => "answers",
             Self::Sessions => "sessions",
             Self::Days => "days",
+            Self::Outcomes => "outcomes",
+            Self::Replays => "replays",
+            Self::Operator => "operator",
         }
     }
 }
@@ -139,6 +156,14 @@ pub(super) fn decode_session(bytes: &[u8]) -> Result<Session, Unreadable> {
     unversioned(bytes)
 }
 
+pub(super) fn encode_outcomes(outcomes: Outcomes) -> Vec<u8> {
+    versioned(&outcomes)
+}
+
+pub(super) fn decode_outcomes(bytes: &[u8]) -> Result<Outcomes, Unreadable> {
+    unversioned(bytes)
+}
+
 /// Written from borrowed parts, read into owned ones: bincode writes both alike.
 #[derive(Encode, Decode)]
 struct RecordRow<T, B> {
@@ -157,21 +182,31 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
         content_type: &*record.reply.content_type,
         body: record.reply.body.as_slice(),
     };
-    let mut out = Vec::with_capacity(row.body.len() + 96);
-    out.push(VERSION);
+    let asked = record.asked.as_ref().map_or(0, |asked| asked.body.len());
+    let mut out = Vec::with_capacity(row.body.len() + asked + 160);
+    out.push(RECORD_VERSION);
     encode(&mut out, |out| {
         bincode::encode_into_std_write(&row, out, CONFIG)
+    });
+    encode(&mut out, |out| {
+        bincode::serde::encode_into_std_write(&record.asked, out, CONFIG)
     });
     out
 }
 
 /// Reads a record that was found under this expiry.
 pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Record, Unreadable> {
-    let Some((&VERSION, rest)) = bytes.split_first() else {
-        return Err(Unreadable);
-    };
+    let (version, rest) = bytes.split_first().ok_or(Unreadable)?;
     let (row, read): (RecordRow<String, Vec<u8>>, usize) =
         bincode::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?;
+    let rest = &rest[read..];
+    let (asked, read): (Option<Asked>, usize) = match *version {
+        VERSION => (None, 0),
+        RECORD_VERSION => {
+            bincode::serde::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?
+        }
+        _ => return Err(Unreadable),
+    };
     if read != rest.len() {
         return Err(Unreadable);
     }
@@ -184,6 +219,7 @@ pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Recor
             content_type: row.content_type.into(),
             body: row.body,
         },
+        asked,
     })
 }
 

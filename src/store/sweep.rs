@@ -18,6 +18,7 @@ impl Store {
         }
         let fault = |e: sled::Error| unreadable("answers", &e);
         let (replies, answers) = (self.trees.of(Table::Replies), self.trees.of(Table::Answers));
+        let replays = self.trees.of(Table::Replays);
         let end = rows::answer_key(now, &[0; 16]);
         if answers.range(..end.as_slice()).next().is_none() {
             return Ok(0);
@@ -38,31 +39,10 @@ impl Store {
                 .compare_and_swap(id, Some(pointer), None::<&[u8]>)
                 .map_err(fault)?;
             drop(swap);
+            replays.remove(&key).map_err(fault)?;
             answers.remove(&key).map_err(fault)?;
             removed += 1;
         }
         Ok(removed)
-    }
-
-    /// Removes the day counts that nobody will look back on.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store can't be read or written.
-    pub fn forget_days(&self, now: Timestamp) -> Result<(), Unavailable> {
-        let days = self.trees.of(Table::Days);
-        let oldest = now
-            .day()
-            .number()
-            .saturating_sub(policy::DAYS_KEPT)
-            .to_be_bytes();
-        if days.range(..oldest.as_slice()).next().is_none() {
-            return Ok(());
-        }
-        self.log_time(now)?;
-        let forget = |key: sled::Result<sled::IVec>| days.remove(key?).map(drop);
-        days.range(..oldest.as_slice())
-            .keys()
-            .try_for_each(forget)
-            .map_err(|e| unreadable("day counts", &e))
     }
 }

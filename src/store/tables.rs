@@ -12,10 +12,19 @@ pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
 
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
-        let [keys, last_used, replies, answers, sessions, days] =
-            Table::ALL.map(|table| db.open_tree(table.name()));
+        let [
+            keys,
+            last_used,
+            replies,
+            answers,
+            sessions,
+            days,
+            outcomes,
+            replays,
+            operator,
+        ] = Table::ALL.map(|table| db.open_tree(table.name()));
         Ok(Self([
-            keys?, last_used?, replies?, answers?, sessions?, days?,
+            keys?, last_used?, replies?, answers?, sessions?, days?, outcomes?, replays?, operator?,
         ]))
     }
 

@@ -149,6 +149,7 @@ fn record(expires_at: u64, body: Vec<u8>) -> Record {
         first_at: at(1),
         expires_at: at(expires_at),
         reply,
+        asked: None,
     }
 }
 

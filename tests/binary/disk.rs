@@ -199,9 +199,9 @@ fn a_store_of_another_format_or_another_program_is_refused() {
     open(&newer)
         .open_tree("meta")
         .expect("a tree")
-        .insert("format", &2_u32.to_be_bytes())
+        .insert("format", &3_u32.to_be_bytes())
         .expect("written");
-    assert!(refusal(&newer).contains("format 2"));
+    assert!(refusal(&newer).contains("format 3"));
 
     let foreign = temporary.path().join("foreign");
     std::fs::create_dir_all(&foreign).expect("a directory");

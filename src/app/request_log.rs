@@ -1,0 +1,199 @@
+//! The latest requests, for the Dashboard: in memory only, bounded in number and in bytes. Requests of known keys and
+//! those of strangers have rings of their own, so that noise pushes nothing out that matters.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use tokio::sync::broadcast;
+
+use super::KeyEntry;
+use crate::domain::limit::Scope;
+use crate::domain::outcome::Outcome;
+use crate::domain::time::Timestamp;
+use crate::policy;
+
+/// A request and its answer, as far as they are kept. Secrets of the client are not in it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Counts up from 1; names it in the Dashboard.
+    pub number: u64,
+    /// When it came.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// `X-Request-Id`
+    pub request_id: String,
+    /// `POST`
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Without `?`.
+    pub query: String,
+    /// None when the client was gone before the answer.
+    pub status: Option<u16>,
+    /// Which key it came from, if it showed a known one.
+    pub key: Option<Arc<KeyEntry>>,
+    /// As the client sent it, where it was usable.
+    pub idempotency_key: Option<String>,
+    /// It was answered from a record.
+    pub replayed: bool,
+    /// Which limit refused it.
+    pub refused_by: Option<Scope>,
+    /// Lines `name: value`, as far as they are kept.
+    pub request_headers: String,
+    /// What was sent, as far as it is kept.
+    pub request_body: Captured,
+    /// Lines `name: value`.
+    pub response_headers: String,
+    /// What was answered, as far as it is kept.
+    pub response_body: Captured,
+}
+
+/// The beginning of a body.
+#[derive(Debug, Default)]
+pub struct Captured {
+    /// Up to [`policy::CAPTURED_BODY`] bytes.
+    pub bytes: Bytes,
+    /// How many there were.
+    pub length: usize,
+}
+
+impl Captured {
+    /// Whether the end is missing.
+    pub fn is_cut(&self) -> bool {
+        self.length > self.bytes.len()
+    }
+}
+
+impl Exchange {
+    /// How it ended.
+    pub const fn outcome(&self) -> Outcome {
+        Outcome::of(self.status, self.replayed)
+    }
+
+    fn weight(&self) -> usize {
+        let texts = [
+            &self.request_id,
+            &self.path,
+            &self.query,
+            &self.request_headers,
+            &self.response_headers,
+        ];
+        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        size_of::<Self>() + texts + self.request_body.bytes.len() + self.response_body.bytes.len()
+    }
+}
+
+/// The latest requests.
+pub struct RequestLog {
+    rings: RwLock<Rings>,
+    watchers: broadcast::Sender<Arc<Exchange>>,
+}
+
+#[derive(Default)]
+struct Rings {
+    latest: u64,
+    of_keys: Ring,
+    of_strangers: Ring,
+}
+
+#[derive(Default)]
+struct Ring {
+    exchanges: VecDeque<Arc<Exchange>>,
+    weight: usize,
+}
+
+impl Ring {
+    fn push(&mut self, exchange: Arc<Exchange>, most: usize) -> Vec<Arc<Exchange>> {
+        self.weight += exchange.weight();
+        self.exchanges.push_back(exchange);
+        let mut gone = Vec::new();
+        while self.exchanges.len() > most || self.weight > policy::REQUEST_LOG_BYTES {
+            let Some(oldest) = self.exchanges.pop_front() else {
+                break;
+            };
+            self.weight -= oldest.weight();
+            gone.push(oldest);
+        }
+        gone
+    }
+}
+
+impl Default for RequestLog {
+    fn default() -> Self {
+        Self {
+            rings: RwLock::default(),
+            watchers: broadcast::channel(policy::WATCH_BACKLOG).0,
+        }
+    }
+}
+
+impl RequestLog {
+    /// Keeps a request, forgets the oldest and tells whoever watches.
+    pub fn push(&self, mut exchange: Exchange) {
+        let mut rings = self.rings.write();
+        rings.latest += 1;
+        exchange.number = rings.latest;
+        let exchange = Arc::new(exchange);
+        let (ring, most) = if exchange.key.is_some() {
+            (&mut rings.of_keys, policy::REQUEST_LOG)
+        } else {
+            (&mut rings.of_strangers, policy::REQUEST_LOG_STRANGERS)
+        };
+        let gone = ring.push(Arc::clone(&exchange), most);
+        drop(rings);
+        // What is forgotten is freed outside the lock.
+        drop(gone);
+        if self.watchers.receiver_count() > 0 {
+            // All may have gone in between.
+            let _ = self.watchers.send(exchange);
+        }
+    }
+
+    /// The latest requests that `wanted` picks, newest first: the page after `skip` of them, and whether there are more.
+    pub fn latest(
+        &self,
+        wanted: impl Fn(&Exchange) -> bool,
+        skip: usize,
+        most: usize,
+    ) -> (Vec<Arc<Exchange>>, bool) {
+        let rings = self.rings.read();
+        let mut of_keys = rings.of_keys.exchanges.iter().rev().peekable();
+        let mut of_strangers = rings.of_strangers.exchanges.iter().rev().peekable();
+        let newest_first = std::iter::from_fn(|| match (of_keys.peek(), of_strangers.peek()) {
+            (Some(one), Some(other)) if one.number < other.number => of_strangers.next(),
+            (Some(_), _) => of_keys.next(),
+            (None, _) => of_strangers.next(),
+        });
+        let mut found: Vec<_> = newest_first
+            .filter(|exchange| wanted(exchange))
+            .skip(skip)
+            .take(most + 1)
+            .map(Arc::clone)
+            .collect();
+        let more = found.len() > most;
+        found.truncate(most);
+        (found, more)
+    }
+
+    /// The request of this number, if it is still kept.
+    pub fn find(&self, number: u64) -> Option<Arc<Exchange>> {
+        let rings = self.rings.read();
+        let by_number = |ring: &Ring| {
+            let at = ring
+                .exchanges
+                .binary_search_by_key(&number, |exchange| exchange.number)
+                .ok()?;
+            ring.exchanges.get(at).map(Arc::clone)
+        };
+        by_number(&rings.of_keys).or_else(|| by_number(&rings.of_strangers))
+    }
+
+    /// Each request from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<Exchange>> {
+        self.watchers.subscribe()
+    }
+}

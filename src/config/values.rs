@@ -1,0 +1,152 @@
+//! How single settings are written: each reads itself and says what it must be.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::policy;
+
+/// Reads a limit.
+///
+/// # Errors
+/// What a limit is.
+pub fn limit(text: &str) -> Result<u32, String> {
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=policy::LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", policy::LIMIT_MAX))
+}
+
+/// A length of time as people write it: `90d`, `24h`, `1m 30s`, `500ms`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|_| "must be a length of time, as 90d, 24h, 30s or 500ms".to_owned())
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// The origin of a web page: scheme, host and port.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+impl Origin {
+    /// As a browser writes it in `Origin`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let origin = url::Url::parse(text)
+            .map(|url| url.origin().ascii_serialization())
+            .unwrap_or_default();
+        if !origin.is_empty() && (origin == text || format!("{origin}/") == text) {
+            Ok(Self(origin))
+        } else {
+            Err("must be an origin as a browser sends it: scheme, host and a port that is not the usual one, as \
+                 https://shop.example or http://localhost:3000"
+                .to_owned())
+        }
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Where people reach the server: an origin that a browser can open.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(url::Url);
+
+impl PublicUrl {
+    /// Without a slash at the end, as `https://atlas.example`.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// Its host, without the port.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Whether it is reached over TLS.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+impl std::str::FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = url::Url::parse(text).ok().filter(|url| {
+            let is_web = matches!(url.scheme(), "http" | "https");
+            let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            is_web && is_bare && url.username().is_empty() && url.password().is_none()
+        });
+        url.map(Self).ok_or_else(|| {
+            "must be http or https, a host and perhaps a port, as https://atlas.example".to_owned()
+        })
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A range of addresses, or one address.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct Proxy(
+    /// The range.
+    pub IpNet,
+);
+
+impl std::str::FromStr for Proxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| one()).map(Self).map_err(|_| {
+            "must be an address or a range of addresses, as 127.0.0.1 or 10.0.0.0/8".to_owned()
+        })
+    }
+}
+
+impl TryFrom<String> for Proxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
