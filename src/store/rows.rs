@@ -10,7 +10,13 @@ use crate::domain::outcome::Outcomes;
 use crate::domain::payment::Session;
 use crate::domain::time::{Day, Timestamp};
 
-const CONFIG: bincode::config::Configuration = bincode::config::standard();
+/// Bytes that a row may claim to have: a damaged length must not ask for all memory there is.
+const ROW_MAX: usize = 1 << 20;
+const CONFIG: bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<ROW_MAX>,
+> = bincode::config::standard().with_limit::<ROW_MAX>();
 const VERSION: u8 = 1;
 /// Records of version 1 did not say what was asked.
 const RECORD_VERSION: u8 = 2;
