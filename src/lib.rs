@@ -16,7 +16,8 @@
 //! response
 //! ```
 //!
-//! `http::gate` is 1, 2, 3 and 8, for whatever is asked; `http::payments` and `app` are 4 to 7.
+//! `http::gate` is 1, 2, 3 and 8, for whatever is asked; `http::payments` and `app` are 4 to 7. The Dashboard comes through
+//! the same gate: `http::dashboard` says who may, fills its pages, and changes keys by the verbs of the command line.
 //!
 //! The layers; each knows those below it only, and `tests/tidy.rs` checks that:
 //!

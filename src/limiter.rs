@@ -169,6 +169,11 @@ impl KeyLimiter {
         counters.standing(now)
     }
 
+    /// Requests that run right now.
+    pub fn running(&self) -> u32 {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// Puts other limits in force. What was used stays used.
     pub fn set_limits(&self, limits: Limits, now: Timestamp) {
         let mut counters = self.counters.lock();

@@ -46,6 +46,7 @@ pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
         .local_addr()
         .map_err(|e| format!("can't listen on {listen}: {e}"))?;
     let app = App::open(settings, clock)?;
+    app.listens_on(address);
     let socket = app.settings.data_dir.join(SOCKET);
     let admin = serve_admin(&app, &socket)
         .map_err(|e| format!("can't listen on {}: {e}", socket.display()))?;
@@ -70,6 +71,8 @@ impl Running {
     /// # Errors
     /// One line for the operator when the last writes did not reach the disk.
     pub async fn stop(self) -> Result<(), String> {
+        // Whoever watches would keep the server from ending.
+        self.app.stopping.send_replace(true);
         // Keys can be revoked until the last request has ended.
         self.api.stop(true).await;
         self.admin.stop(true).await;

@@ -1,6 +1,8 @@
 //! Who is in the Dashboard: one-time links, a password if one is set, and who is logged in. Log-ins are in memory, so
 //! they end with the process.
 
+mod words;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
+pub use self::words::{LinkReport, OperatorAnswer, OperatorCommand};
 use super::App;
 use crate::domain::operator::{FormToken, Token, TokenDigest};
 use crate::domain::refusal::Refusal;
@@ -205,6 +208,36 @@ impl State {
 }
 
 impl App {
+    /// Does what a command says about who gets into the Dashboard.
+    pub async fn manage_operators(self: &Arc<Self>, command: OperatorCommand) -> OperatorAnswer {
+        let done = match command {
+            OperatorCommand::Link => self.link().map(OperatorAnswer::Link),
+            OperatorCommand::SetPassword { password } => self
+                .set_password(Some(&password))
+                .await
+                .map(|()| OperatorAnswer::PasswordSet),
+            OperatorCommand::RemovePassword => self
+                .set_password(None)
+                .await
+                .map(|()| OperatorAnswer::PasswordRemoved),
+        };
+        done.unwrap_or_else(OperatorAnswer::Failed)
+    }
+
+    fn link(&self) -> Result<LinkReport, String> {
+        let now = self.clock.now();
+        let token = self.operators.new_link(now)?;
+        let base = self.base_url();
+        let mut url = String::with_capacity(base.len() + token.len() + 32);
+        for part in [&base, "/dashboard/login?token=", &*token] {
+            url.push_str(part);
+        }
+        Ok(LinkReport {
+            url: Zeroizing::new(url),
+            expires_at: now.plus(policy::LINK_LIFETIME).rfc3339(),
+        })
+    }
+
     /// Sets the Dashboard's password, or takes it away. On disk when this returns, and everybody is logged out.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::policy;
 
 /// A request and its answer, as far as they are kept. Secrets of the client are not in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Exchange {
     /// Counts up from 1; names it in the Dashboard.
     pub number: u64,
@@ -190,6 +190,11 @@ impl RequestLog {
             ring.exchanges.get(at).map(Arc::clone)
         };
         by_number(&rings.of_keys).or_else(|| by_number(&rings.of_strangers))
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.watchers.receiver_count()
     }
 
     /// Each request from now on.

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
+mod dashboard;
 mod keys;
 mod remote;
 mod serve;
@@ -28,6 +29,7 @@ Examples:
   atlas mock --listen 127.0.0.1:0 --json        a mock on a free port, for a test suite
   atlas keys create --name \"Shop server\"        prints the secret, once
   atlas keys roll key_... --grace 24h           a new secret; the old one works for a day
+  atlas dashboard                               a link into the Dashboard, for five minutes
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
 
 Settings:
@@ -76,6 +78,11 @@ enum Verb {
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Print a link that opens the Dashboard in a browser, once, within five minutes
+    ///
+    /// The link lets whoever opens it manage keys and see requests for twelve hours. With a password set, people without
+    /// a shell here can log in by it.
+    Dashboard(dashboard::Dashboard),
 }
 
 /// Parses the command line, runs one command and says how it ended.
@@ -102,6 +109,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
         Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
+        Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
     };
     // The last lines of the log come before the last word.
     drop(log);

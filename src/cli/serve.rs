@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Failure, note, say, to_json};
 use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
+use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::clock::Clock;
 use crate::config::{Given, Place, Purpose, Settings};
 use crate::domain::key::{Account, Mode, OwnLimits};
@@ -94,10 +95,11 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
 
 /// Helps a first start along: a key and a line to paste, but only where a person sees them.
 async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
+    let is_first = app.has_no_keys();
     const SAMPLE: &str = r#"{"amount": 4990, "currency": "USD"}"#;
     let secret = if app.settings.mock {
         "sk_test_xxx".to_owned()
-    } else if !app.has_no_keys() {
+    } else if !is_first {
         return Ok(());
     } else if std::io::stdout().is_terminal() {
         let name = "First key".parse().map_err(Failure::Failed)?;
@@ -130,6 +132,10 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
             "  curl -i {url}/functions/v1/create-session \\\n    -H 'Authorization: Bearer {secret}' \\\n    \
              -H 'Content-Type: application/json' \\\n    -H 'Idempotency-Key: order_12345' \\\n    -d '{SAMPLE}'\n"
         ));
+        note("The Dashboard, by a link that works once and for five minutes:\n");
+        if let OperatorAnswer::Link(link) = app.manage_operators(OperatorCommand::Link).await {
+            say(&format!("  {}\n", *link.url));
+        }
     }
     Ok(())
 }

@@ -28,6 +28,14 @@ impl Currency {
     pub fn exponent(self) -> u16 {
         self.0.exponent().unwrap_or(0)
     }
+
+    /// Its sign, where that is a single one that Unicode knows as a currency's: `$` for USD, none for KWD.
+    pub fn symbol(self) -> Option<char> {
+        let sign = self.0.symbol().to_string();
+        let mut chars = sign.chars();
+        let only = chars.next().filter(|_| chars.next().is_none());
+        only.filter(|c| matches!(c, '$' | '£' | '¥' | '฿' | '\u{20a0}'..='\u{20cf}'))
+    }
 }
 
 impl TryFrom<String> for Currency {

@@ -54,9 +54,28 @@ impl Timestamp {
 
     /// RFC 3339 in UTC with milliseconds, as `2026-11-25T01:34:01.123Z`.
     pub fn rfc3339(self) -> String {
+        RFC_3339.timestamp_to_string(&self.point())
+    }
+
+    /// As people write it: `25 Nov 2026, 01:34:01 UTC`.
+    pub fn spelled(self) -> String {
+        self.point().strftime("%-d %b %Y, %H:%M:%S UTC").to_string()
+    }
+
+    /// The UTC day it lies in, as people write it: `25 Nov 2026`.
+    pub fn date(self) -> String {
+        self.point().strftime("%-d %b %Y").to_string()
+    }
+
+    /// The minute of the UTC day it lies in: `01:34`.
+    pub fn minute(self) -> String {
+        self.point().strftime("%H:%M").to_string()
+    }
+
+    /// The same for the crate that knows the calendar; its greatest at most.
+    fn point(self) -> jiff::Timestamp {
         let millis = i64::try_from(self.0).unwrap_or(i64::MAX);
-        let point = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-        RFC_3339.timestamp_to_string(&point)
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// Reads an RFC 3339 (ISO 8601) time with an offset, as `2026-11-25T01:34:01+01:00`.
@@ -122,6 +141,17 @@ mod tests {
             Timestamp::from_millis(u64::MAX).rfc3339(),
             "9999-12-30T22:00:00.999Z"
         );
+    }
+
+    #[test]
+    fn a_time_is_spelled_as_people_write_it() {
+        let at = Timestamp::from_millis(1_795_570_441_120);
+        assert_eq!(at.spelled(), "25 Nov 2026, 01:34:01 UTC");
+        assert_eq!(
+            (at.date(), at.minute()),
+            ("25 Nov 2026".to_owned(), "01:34".to_owned())
+        );
+        assert_eq!(at.day().start().spelled(), "25 Nov 2026, 00:00:00 UTC");
     }
 
     #[test]

@@ -1,14 +1,23 @@
 //! One line a request, written when its answer has been sent or its client is gone: whatever happens to it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::HeaderValue;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE,
+};
+use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
-use crate::app::KeyEntry;
+use crate::app::App;
+use crate::app::request_log::{Captured, Exchange};
 use crate::domain::limit::Scope;
+use crate::domain::masking::masked;
+use crate::domain::time::Timestamp;
+use crate::policy;
 
 /// How a request ended, beyond its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,67 +37,175 @@ impl fmt::Display for Note {
     }
 }
 
-/// A line in the making; it is written by drop.
+/// A request on its way, and what is remembered of it. When it is dropped, the line is written and the request is
+/// kept for the Dashboard.
 pub(super) struct AccessLine {
+    app: Arc<App>,
     started: Instant,
-    request_id: HeaderValue,
-    method: String,
-    /// Without the query, where people put what should not be logged.
-    path: String,
-    pub(super) status: Option<u16>,
-    pub(super) key: Option<Arc<KeyEntry>>,
-    pub(super) note: Note,
+    /// The Dashboard's own requests and those of monitors are logged only.
+    is_kept: bool,
+    pub(super) exchange: Exchange,
 }
 
 impl AccessLine {
-    pub(super) fn new(request_id: HeaderValue, method: &str, path: &str) -> Self {
+    pub(super) fn new(
+        app: &Arc<App>,
+        request: &ServiceRequest,
+        request_id: &HeaderValue,
+        at: Timestamp,
+        is_kept: bool,
+    ) -> Self {
+        let text = |text: &str| {
+            if is_kept {
+                text.to_owned()
+            } else {
+                String::new()
+            }
+        };
+        let headers = if is_kept {
+            lines(request.headers())
+        } else {
+            String::new()
+        };
+        let exchange = Exchange {
+            at,
+            request_id: request_id.to_str().unwrap_or("-").to_owned(),
+            method: request.method().as_str().to_owned(),
+            path: request.path().to_owned(),
+            query: text(request.query_string()),
+            request_headers: headers,
+            ..Exchange::default()
+        };
         Self {
+            app: Arc::clone(app),
             started: Instant::now(),
-            request_id,
-            method: method.to_owned(),
-            path: loggable(path),
-            status: None,
-            key: None,
-            note: Note::Nothing,
+            is_kept,
+            exchange,
         }
     }
-}
 
-impl AccessLine {
     /// Time since the request came.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Remembers what was sent. Card numbers and the like are masked before anything else can see them.
+    pub(super) fn came(&mut self, body: &Bytes) {
+        if self.is_kept && !body.is_empty() {
+            let beginning = &body[..body.len().min(policy::CAPTURED_BODY)];
+            let kept = match std::str::from_utf8(beginning) {
+                Ok(text) => Bytes::from(masked(text).into_owned()),
+                Err(_) => Bytes::copy_from_slice(beginning),
+            };
+            self.exchange.request_body = Captured {
+                bytes: kept,
+                length: body.len(),
+            };
+        }
+    }
+
+    /// Remembers how it is answered.
+    pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap, note: Note) {
+        self.exchange.status = Some(status);
+        match note {
+            Note::Nothing => (),
+            Note::Replayed => self.exchange.replayed = true,
+            Note::RefusedBy(scope) => self.exchange.refused_by = Some(scope),
+        }
+        if self.is_kept {
+            self.exchange.response_headers = lines(headers);
+        }
+    }
+
+    /// Remembers a part of the answer's body.
+    pub(super) fn went(&mut self, chunk: &Bytes) {
+        if !self.is_kept {
+            return;
+        }
+        let body = &mut self.exchange.response_body;
+        if body.length == 0 && chunk.len() <= policy::CAPTURED_BODY {
+            body.bytes = chunk.clone();
+        } else if body.bytes.len() < policy::CAPTURED_BODY {
+            let room = policy::CAPTURED_BODY - body.bytes.len();
+            let more = &chunk[..chunk.len().min(room)];
+            body.bytes = Bytes::from([&body.bytes, more].concat());
+        }
+        body.length += chunk.len();
+    }
+}
+
+/// Headers as they may be kept: none of them lets anybody in.
+fn lines(headers: &HeaderMap) -> String {
+    let mut out = String::with_capacity(512);
+    for (name, value) in headers {
+        if out.len() > policy::CAPTURED_HEADERS {
+            break;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        out.push_str(name.as_str());
+        out.push_str(": ");
+        match *name {
+            AUTHORIZATION => out.push_str(&credentials(&value)),
+            PROXY_AUTHORIZATION | COOKIE | SET_COOKIE => out.push_str("..."),
+            _ => out.push_str(&value),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The scheme, and of a key what may be shown for ever.
+fn credentials(value: &str) -> Cow<'_, str> {
+    match masked(value) {
+        Cow::Owned(shown) => Cow::Owned(shown),
+        Cow::Borrowed(_) => Cow::Borrowed("..."),
     }
 }
 
 /// The path as it may be logged. Percent signs can hide a secret from the log's own mask, so where they hide something
 /// that looks like one, only what stands before them is shown.
-fn loggable(path: &str) -> String {
+fn loggable(path: &str) -> Cow<'_, str> {
     let hidden = || percent_decode_str(path).decode_utf8_lossy();
     match path.split_once('%') {
         Some((head, _)) if ["sk_", "cs_"].iter().any(|start| hidden().contains(start)) => {
-            format!("{head}...")
+            Cow::Owned(format!("{head}..."))
         }
-        _ => path.to_owned(),
+        _ => Cow::Borrowed(path),
     }
 }
 
 impl Drop for AccessLine {
     fn drop(&mut self) {
-        if !log::log_enabled!(target: "atlas::request", log::Level::Info) {
-            return;
+        self.exchange.took = self.started.elapsed();
+        let exchange = std::mem::take(&mut self.exchange);
+        if log::log_enabled!(target: "atlas::request", log::Level::Info) {
+            write_line(&exchange);
         }
-        let id = self.request_id.to_str().unwrap_or("-");
-        let millis = self.started.elapsed().as_micros() as f64 / 1_000.0;
-        let (method, path, note) = (&self.method, &self.path, self.note);
-        let status: &dyn fmt::Display = match &self.status {
-            Some(status) => status,
-            None => &"client-gone",
-        };
-        let key: &dyn fmt::Display = match &self.key {
-            Some(entry) => &entry.key.id,
-            None => &"-",
-        };
-        log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}");
+        if self.is_kept {
+            self.app.note(exchange);
+        }
     }
+}
+
+fn write_line(exchange: &Exchange) {
+    let (id, method, path) = (
+        &exchange.request_id,
+        &exchange.method,
+        loggable(&exchange.path),
+    );
+    let millis = exchange.took.as_micros() as f64 / 1_000.0;
+    let note = match exchange.refused_by {
+        Some(scope) => Note::RefusedBy(scope),
+        None if exchange.replayed => Note::Replayed,
+        None => Note::Nothing,
+    };
+    let status: &dyn fmt::Display = match &exchange.status {
+        Some(status) => status,
+        None => &"client-gone",
+    };
+    let key: &dyn fmt::Display = match &exchange.key {
+        Some(entry) => &entry.key.id,
+        None => &"-",
+    };
+    log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}");
 }

@@ -2,6 +2,9 @@
 //! dress the answer. Whatever has passed the HTTP parser leaves through here, so every answer has its request id and its
 //! limits: the 404s and the panics too.
 
+mod dressing;
+mod entry;
+
 use std::any::Any;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -10,20 +13,20 @@ use std::sync::Arc;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 
+use self::dressing::{Dressing, Face};
 use super::access_log::{AccessLine, Note};
-use super::headers::{IDEMPOTENCY_KEY, LimitHeaders, REPLAYED, Told, allowed_origin, write_cors};
-use super::refusal::respond;
-use super::request_id::{RequestIds, X_REQUEST_ID};
+use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
+use super::request_id::RequestIds;
 use super::sending::{Ready, Sending};
-use super::who::{Credentials, address};
-use super::{body, is_unlimited};
-use crate::app::{App, KeyEntry, Unidentified};
+use super::{body, dashboard, is_monitoring};
+use crate::app::operators::Operator;
+use crate::app::{App, KeyEntry};
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -41,7 +44,11 @@ pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) now: Timestamp,
     caller: Result<Caller, Refusal>,
-    body: Result<Bytes, Refusal>,
+    /// Who is logged in to the Dashboard.
+    pub(super) operator: Option<Operator>,
+    /// The client's address.
+    pub(super) from: IpAddr,
+    pub(super) body: Result<Bytes, Refusal>,
 }
 
 /// A key that was let in.
@@ -63,16 +70,6 @@ impl Visit {
     }
 }
 
-/// Who came, and whether it goes on.
-struct Entry {
-    told: Told,
-    caller: Result<Caller, Refusal>,
-    /// For the log, also of a key that was turned away.
-    key: Option<Arc<KeyEntry>>,
-    /// Set when the request goes no further than the gate.
-    turned_away: Option<Refusal>,
-}
-
 impl Gate {
     pub(super) fn new(app: Arc<App>) -> Self {
         let limit_headers = LimitHeaders::new(app.settings.limits);
@@ -91,22 +88,26 @@ impl Gate {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
         let request_id = self.request_ids.of(request.headers(), now);
-        let mut line = AccessLine::new(
-            request_id.clone(),
-            request.method().as_str(),
-            request.path(),
-        );
+        let face = Face::of(request.path(), request.headers());
+        let is_kept = face == Face::Api && !is_monitoring(request.path());
+        let mut line = AccessLine::new(&self.app, &request, &request_id, now, is_kept);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
         let entry = self.enter(&request, now).await;
-        line.key = entry.key;
+        line.exchange.key = entry.key;
+        line.exchange.idempotency_key = echo
+            .as_ref()
+            .and_then(|key| key.to_str().ok())
+            .map(str::to_owned);
         let permit = entry
             .caller
             .as_ref()
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
-        let body = self.body(&mut request, entry.caller.is_ok()).await;
+        let is_heard = entry.caller.is_ok() || entry.operator.is_some() || entry.may_log_in;
+        let body = self.body(&mut request, is_heard).await;
+        body.iter().for_each(|body| line.came(body));
         let (request, response) = match entry.turned_away {
             Some(refusal) => {
                 let (request, _payload) = request.into_parts();
@@ -118,22 +119,29 @@ impl Gate {
                     app,
                     now,
                     caller: entry.caller,
+                    operator: entry.operator,
+                    from: entry.from,
                     body,
                 });
                 run(request, next, &request_id).await
             }
         };
 
-        let response = self.dress(
-            response,
-            &entry.told,
-            &request_id,
-            now.plus(line.elapsed()),
-            origin,
-            echo,
+        let frame = entry.operator.as_ref().map(dashboard::frame_of);
+        let dressing = Dressing {
+            told: &entry.told,
+            request_id: &request_id,
+            now: now.plus(line.elapsed()),
+            face,
+            frame,
+            asked: (&line.exchange.method, &line.exchange.path),
+        };
+        let response = self.dress(response, &dressing, origin, echo);
+        line.answered(
+            response.status().as_u16(),
+            response.headers(),
+            note(&response),
         );
-        line.status = Some(response.status().as_u16());
-        line.note = note(&response);
         let response = response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line)));
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
@@ -156,130 +164,6 @@ impl Gate {
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
         }
-    }
-
-    /// Who is it, and may it come in?
-    async fn enter(&self, request: &ServiceRequest, now: Timestamp) -> Entry {
-        let app = &self.app;
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        let from = || address(peer, request.headers(), &app.settings.trusted_proxy);
-        if is_unlimited(request.method(), request.path()) {
-            let told = Told::Address(app.addresses.standing(from(), now));
-            return Entry {
-                told,
-                caller: Err(Refusal::KeyUnknown),
-                key: None,
-                turned_away: None,
-            };
-        }
-        let credentials = Credentials::read(request.headers());
-        let entry = match app.identify(credentials.presented(), now).await {
-            Ok(entry) => entry,
-            Err(why) => return self.enter_stranger(from(), why, now),
-        };
-        let key = Some(Arc::clone(&entry));
-        match app.admit(&entry, now).await {
-            Ok(permit) => {
-                let told = Told::Key {
-                    standing: permit.standing,
-                    refused: None,
-                };
-                Entry {
-                    told,
-                    caller: Ok(Caller {
-                        entry,
-                        permit: Arc::new(permit),
-                    }),
-                    key,
-                    turned_away: None,
-                }
-            }
-            Err(refusal) => {
-                let refused = if let Refusal::RateLimited(limited) = &refusal {
-                    Some(limited.allowance)
-                } else {
-                    None
-                };
-                let told = Told::Key {
-                    standing: entry.limiter.standing(now),
-                    refused,
-                };
-                Entry {
-                    told,
-                    caller: Err(refusal.clone()),
-                    key,
-                    turned_away: Some(refusal),
-                }
-            }
-        }
-    }
-
-    /// Strangers may see 404s and 401s until their address has had enough.
-    fn enter_stranger(&self, from: IpAddr, why: Unidentified, now: Timestamp) -> Entry {
-        let Unidentified { refusal, key } = why;
-        match self.app.admit_stranger(from, now) {
-            Ok(allowance) => {
-                // What is wrong with the request itself is said before any path is looked at.
-                let turned_away = (refusal == Refusal::AuthorizationTwice).then(|| refusal.clone());
-                Entry {
-                    told: Told::Address(allowance),
-                    caller: Err(refusal),
-                    key,
-                    turned_away,
-                }
-            }
-            Err(limited) => {
-                let (told, refusal) = (
-                    Told::Address(limited.allowance),
-                    Refusal::RateLimited(limited),
-                );
-                Entry {
-                    told,
-                    caller: Err(refusal.clone()),
-                    key,
-                    turned_away: Some(refusal),
-                }
-            }
-        }
-    }
-
-    /// Puts the right error body and the headers of every answer on.
-    fn dress(
-        &self,
-        response: HttpResponse,
-        told: &Told,
-        request_id: &HeaderValue,
-        now: Timestamp,
-        origin: Option<HeaderValue>,
-        echo: Option<HeaderValue>,
-    ) -> HttpResponse {
-        let refusal = response
-            .error()
-            .map(|error| match error.as_error::<Refusal>() {
-                Some(refusal) => refusal.clone(),
-                None => refusal_of_actix(error),
-            });
-        let mut response = match &refusal {
-            Some(refusal) => respond(refusal, request_id.to_str().unwrap_or_default()),
-            None => response,
-        };
-        if let Some(Refusal::RateLimited(limited)) = &refusal {
-            response.extensions_mut().insert(limited.allowance.scope);
-        }
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, request_id.clone());
-        self.limit_headers.write(told, now, headers);
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        if let Some(origin) = origin {
-            write_cors(origin, headers);
-        }
-        if let Some(echo) = echo {
-            headers.insert(IDEMPOTENCY_KEY, echo);
-        }
-        response
     }
 }
 
@@ -312,19 +196,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("?")
-}
-
-/// An error that actix made itself, in our words.
-fn refusal_of_actix(error: &Error) -> Refusal {
-    let status = error.as_response_error().status_code();
-    log::warn!("actix answered {status}: {error}");
-    if status.is_client_error() {
-        Refusal::InvalidJson {
-            why: "The request could not be read.".to_owned(),
-        }
-    } else {
-        Refusal::Internal
-    }
 }
 
 fn idempotency_echo(request: &ServiceRequest) -> Option<HeaderValue> {

@@ -5,6 +5,7 @@
 mod access_log;
 mod admin;
 mod body;
+mod dashboard;
 mod gate;
 mod headers;
 mod payments;
@@ -34,7 +35,11 @@ const READINESS: &str = "/readyz";
 /// Paths and methods that spend nothing, whoever asks: a monitor must not use up anybody's limit, and a preflight is
 /// the browser's doing.
 fn is_unlimited(method: &Method, path: &str) -> bool {
-    method == Method::OPTIONS || path == HEALTH || path == READINESS
+    method == Method::OPTIONS || is_monitoring(path)
+}
+
+fn is_monitoring(path: &str) -> bool {
+    path == HEALTH || path == READINESS
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -46,6 +51,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(readable("/functions/v1/sessions/{id}", || {
             web::to(payments::session)
         }))
+        .configure(dashboard::routes)
         .service(readable(HEALTH, || web::to(health)))
         .service(readable(READINESS, || web::to(readiness)))
         .default_service(web::route().to(nowhere));

@@ -17,7 +17,7 @@ use crate::limiter::Permit;
 pub(super) struct Sending {
     body: BoxBody,
     _permit: Option<Arc<Permit>>,
-    _line: AccessLine,
+    line: AccessLine,
 }
 
 impl Sending {
@@ -25,7 +25,7 @@ impl Sending {
         Self {
             body,
             _permit: permit,
-            _line: line,
+            line,
         }
     }
 }
@@ -41,7 +41,11 @@ impl MessageBody for Sending {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        let polled = Pin::new(&mut self.body).poll_next(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
+            self.line.went(chunk);
+        }
+        polled
     }
 }
 

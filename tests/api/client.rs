@@ -36,6 +36,15 @@ impl Request {
         self
     }
 
+    /// Another Host, or none at all.
+    pub fn host(mut self, host: Option<&str>) -> Self {
+        self.headers.retain(|(name, _)| name != "Host");
+        match host {
+            Some(host) => self.header("Host", host),
+            None => self,
+        }
+    }
+
     pub fn key(self, key: &Key) -> Self {
         self.bearer(&key.secret)
     }
@@ -95,6 +104,7 @@ impl Request {
         Held {
             connection,
             method: self.method.clone(),
+            path: self.path.clone(),
             rest: body[sent..].to_vec(),
         }
     }
@@ -138,7 +148,27 @@ impl Connection {
     pub fn send(&mut self, request: &Request) -> Response {
         self.write(&request.head());
         self.write(request.body.as_deref().unwrap_or_default());
-        self.read(&request.method)
+        let response = self.read(&request.method);
+        response.check_place(&request.path);
+        response
+    }
+
+    /// Sends a request whose answer has no end, and reads its head.
+    pub fn open(&mut self, request: &Request) -> Response {
+        self.write(&request.head());
+        let response = self.read("HEAD");
+        response.check_place(&request.path);
+        response
+    }
+
+    /// The bytes that come next; none when the server has ended the connection.
+    pub fn read_next(&mut self) -> Vec<u8> {
+        if self.unread.is_empty() {
+            let mut buffer = [0; 16 * 1024];
+            let read = self.stream.read(&mut buffer).expect("bytes in time");
+            return buffer[..read].to_vec();
+        }
+        std::mem::take(&mut self.unread)
     }
 
     /// Reads one final answer to a request of this method and checks the laws of every answer.
@@ -217,6 +247,7 @@ fn parse_head(bytes: &[u8]) -> Option<(Response, usize)> {
 pub struct Held {
     pub connection: Connection,
     method: String,
+    path: String,
     rest: Vec<u8>,
 }
 
@@ -224,7 +255,9 @@ impl Held {
     /// Sends the rest and reads the answer.
     pub fn finish(mut self) -> Response {
         self.connection.write(&self.rest);
-        self.connection.read(&self.method)
+        let response = self.connection.read(&self.method);
+        response.check_place(&self.path);
+        response
     }
 
     /// Reads an interim answer.

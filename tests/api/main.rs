@@ -10,6 +10,7 @@ mod bodies;
 mod client;
 mod cors;
 mod create_session;
+mod dashboard;
 mod errors;
 mod fingerprint;
 mod idempotency_key;

@@ -154,17 +154,45 @@ impl Response {
         if self.status == 429 {
             assert!(self.number("retry-after") >= 1);
             assert_eq!(remaining, 0, "a refusal leaves nothing");
+        }
+        if self.status == 429 && !self.is_page() {
             let error = &self.json()["error"];
             assert_eq!(error["limit"], self.scope());
             assert_eq!(error["retry_after"], self.number("retry-after"));
         }
+        if self.status >= 400 && !self.body.is_empty() && !self.is_page() {
+            self.check_error(request_id);
+        }
+    }
+
+    /// Whether this is a page of the dashboard for people.
+    pub fn is_page(&self) -> bool {
+        self.header("content-type") == Some("text/html; charset=utf-8")
+    }
+
+    /// The headers of the dashboard stand on each of its answers and on no other.
+    pub fn check_place(&self, path: &str) {
+        let place = path.split('?').next().unwrap_or_default();
+        let dashboard = place == "/dashboard" || place.starts_with("/dashboard/");
+        for (name, value) in HEADERS_OF_THE_DASHBOARD {
+            let expected = dashboard.then_some(*value);
+            assert_eq!(self.header(name), expected, "{name} of {path}");
+        }
+        if dashboard {
+            assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+            if !place.starts_with("/dashboard/assets/") {
+                assert_eq!(self.header("cache-control"), Some("no-store"), "{path}");
+            }
+            return;
+        }
+        for name in ["etag", "location", "set-cookie", "transfer-encoding"] {
+            assert_eq!(self.header(name), None, "{name} of {path}");
+        }
+        assert!(!self.is_page(), "{path}");
         assert_eq!(
             self.status == 401,
             self.header("www-authenticate").is_some()
         );
-        if self.status >= 400 && !self.body.is_empty() {
-            self.check_error(request_id);
-        }
     }
 
     fn check_error(&self, request_id: &str) {
@@ -212,19 +240,40 @@ const EXPECTED_HEADERS: &[&str] = &[
     "cache-control",
     "connection",
     "content-length",
+    "content-security-policy",
     "content-type",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
     "date",
+    "etag",
     "idempotency-key",
     "idempotent-replayed",
+    "location",
     "ratelimit",
     "ratelimit-policy",
+    "referrer-policy",
     "retry-after",
+    "set-cookie",
+    "transfer-encoding",
     "vary",
     "www-authenticate",
     "x-content-type-options",
+    "x-frame-options",
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "x-ratelimit-scope",
     "x-request-id",
+];
+
+const HEADERS_OF_THE_DASHBOARD: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "same-origin"),
+    ("x-frame-options", "DENY"),
 ];

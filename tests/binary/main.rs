@@ -8,6 +8,7 @@
 
 mod clients;
 mod commands;
+mod dashboard;
 mod disk;
 #[expect(dead_code, reason = "shared with the crash test")]
 mod process;

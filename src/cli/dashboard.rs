@@ -1,0 +1,91 @@
+//! `atlas dashboard`.
+
+use std::io::{IsTerminal, Read};
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::{Failure, note, remote, say, to_json};
+use crate::app::operators::{OperatorAnswer, OperatorCommand};
+use crate::config::{Given, Place, Purpose, Settings};
+use crate::policy;
+
+/// What to do about the way into the Dashboard.
+#[derive(Args)]
+pub(super) struct Dashboard {
+    /// Set a password, read from standard input, and log everybody out
+    #[arg(long, conflicts_with = "remove_password")]
+    set_password: bool,
+    /// Take the password away and log everybody out
+    #[arg(long)]
+    remove_password: bool,
+}
+
+/// Carries it out and prints what came of it.
+pub(super) fn run(place: &Place, asked: &Dashboard, json: bool) -> Result<(), Failure> {
+    let settings =
+        Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
+    if !settings.data_dir.join("store").exists() {
+        return Err(Failure::Failed(format!(
+            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
+            settings.data_dir.display()
+        )));
+    }
+    let command = if asked.set_password {
+        let password = read_password()?;
+        OperatorCommand::SetPassword { password }
+    } else if asked.remove_password {
+        OperatorCommand::RemovePassword
+    } else {
+        OperatorCommand::Link
+    };
+    let answer = actix_web::rt::System::new()
+        .block_on(remote::manage_operators(settings, command))
+        .map_err(Failure::Failed)?;
+    print(answer, json)
+}
+
+fn print(answer: OperatorAnswer, json: bool) -> Result<(), Failure> {
+    let password = |state: &str| to_json(&serde_json::json!({ "password": state }));
+    match answer {
+        OperatorAnswer::Failed(line) => return Err(Failure::Failed(line)),
+        OperatorAnswer::Link(link) if json => say(&to_json(&link)?),
+        OperatorAnswer::PasswordSet if json => say(&password("set")?),
+        OperatorAnswer::PasswordRemoved if json => say(&password("removed")?),
+        OperatorAnswer::Link(link) => {
+            note("Open this link within five minutes; it works once:");
+            say(&link.url);
+        }
+        OperatorAnswer::PasswordSet => note("The password is set, and everybody is logged out."),
+        OperatorAnswer::PasswordRemoved => {
+            note("There is no password any more, and everybody is logged out.");
+        }
+    }
+    Ok(())
+}
+
+/// Twice and unseen from a terminal; else one line, since a flag would show in the process list.
+fn read_password() -> Result<Zeroizing<String>, Failure> {
+    let unread = |e: std::io::Error| Failure::Failed(format!("no password could be read: {e}"));
+    if std::io::stdin().is_terminal() {
+        let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
+        let first = ask("New password for the Dashboard: ").map_err(unread)?;
+        let second = ask("The same again: ").map_err(unread)?;
+        if *first != *second {
+            return Err(Failure::Failed(
+                "the two are not the same, so nothing was changed".to_owned(),
+            ));
+        }
+        return Ok(first);
+    }
+    // Room for the longest password and a line end, so that no copy of it is left behind by growing.
+    let most = policy::PASSWORD_LENGTH.end() + 3;
+    let mut text = Zeroizing::new(String::with_capacity(most));
+    std::io::stdin()
+        .take(most as u64)
+        .read_to_string(&mut text)
+        .map_err(unread)?;
+    let length = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(length);
+    Ok(text)
+}

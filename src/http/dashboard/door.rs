@@ -1,0 +1,107 @@
+//! Who may come in: by which name the Dashboard is asked for, by which cookie somebody is known, and whether a form is
+//! our own.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
+
+use crate::config::Settings;
+use crate::domain::operator::Token;
+use crate::domain::refusal::Refusal;
+use crate::policy;
+
+const ROOT: &str = "/dashboard";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Whether a path is one of the Dashboard's.
+pub(in crate::http) fn leads_in(path: &str) -> bool {
+    path.strip_prefix(ROOT)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a path is one that holds no data.
+pub(in crate::http) fn is_asset(path: &str) -> bool {
+    path.starts_with("/dashboard/assets/")
+}
+
+/// Whether a path is where people log in.
+pub(in crate::http) fn is_log_in(path: &str) -> bool {
+    path == "/dashboard/login"
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Refuses names that are not ours: a page of somebody else's could let its name point here (DNS rebinding). An address
+/// can't be made to point elsewhere.
+pub(in crate::http) fn check_host(headers: &HeaderMap, settings: &Settings) -> Result<(), Refusal> {
+    let host = text(headers, &HOST).unwrap_or_default();
+    let url = url::Url::parse(&format!("http://{host}/")).ok();
+    let is_bare = !host.is_empty() && !host.contains(['/', '@', '?', '#', '\\']);
+    let known = url.filter(|_| is_bare).is_some_and(|url| match url.host() {
+        Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) => true,
+        Some(url::Host::Domain(name)) => {
+            let public = settings.public_url.as_ref();
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || public.is_some_and(|public| public.host() == name)
+        }
+        None => false,
+    });
+    known.then_some(()).ok_or(Refusal::HostUnknown)
+}
+
+/// Refuses forms that come from pages of others.
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let site = text(headers, &SEC_FETCH_SITE);
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(Refusal::OriginForeign);
+    }
+    let host = text(headers, &HOST).unwrap_or_default();
+    let is_ours = match text(headers, &ORIGIN) {
+        None | Some("null") => site == Some("same-origin") && headers.get_all(ORIGIN).count() < 2,
+        Some(origin) => ["http://", "https://"]
+            .iter()
+            .any(|scheme| origin.strip_prefix(scheme) == Some(host)),
+    };
+    is_ours.then_some(()).ok_or(Refusal::OriginForeign)
+}
+
+/// Servers side by side on one host share its cookies, so each has a name of its own.
+fn cookie_name(port: u16) -> String {
+    format!("atlas_session_{port}")
+}
+
+/// The token that a browser shows.
+pub(in crate::http) fn token(headers: &HeaderMap, port: u16) -> Option<Token> {
+    let name = cookie_name(port);
+    let lines = headers
+        .get_all(COOKIE)
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(given, _)| *given == name)
+        .and_then(|(_, value)| Token::parse(value))
+}
+
+/// The cookie of somebody who has logged in; None to take it back.
+pub(super) fn cookie(token: Option<&Token>, port: u16, settings: &Settings) -> Cookie<'static> {
+    let value = token.map_or(String::new(), |token| token.expose().to_owned());
+    let lifetime = match token {
+        Some(_) => i64::try_from(policy::LOG_IN_LIFETIME.as_secs()).unwrap_or(0),
+        None => 0,
+    };
+    let is_https = settings
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.is_https());
+    Cookie::build(cookie_name(port), value)
+        .path(ROOT)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(is_https)
+        .max_age(Duration::seconds(lifetime))
+        .finish()
+}

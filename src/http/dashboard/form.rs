@@ -1,0 +1,100 @@
+//! Forms: checked to be our own before anything in them is read, and their fields read into what the app takes.
+
+use std::collections::HashMap;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::web::Bytes;
+use zeroize::Zeroizing;
+
+use super::{Desk, door};
+use crate::app::keys::Change;
+use crate::config::{Span, limit};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::seconds_up;
+use crate::http::gate::Visit;
+
+/// The fields of a form.
+pub(super) struct Fields(HashMap<String, String>);
+
+impl Fields {
+    /// The fields of a form that has no log-in behind it.
+    pub(super) fn of_stranger(visit: &Visit, headers: &HeaderMap) -> Result<Self, Refusal> {
+        door::check_origin(headers)?;
+        Self::read(&visit.body, headers)
+    }
+
+    fn read(body: &Result<Bytes, Refusal>, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+        if kind.is_none_or(|kind| !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+            return Err(Refusal::NotAForm);
+        }
+        let body = body.as_ref().map_err(Refusal::clone)?;
+        Ok(Self(
+            url::form_urlencoded::parse(body).into_owned().collect(),
+        ))
+    }
+
+    /// The fields of a query.
+    pub(super) fn of_query(request: &HttpRequest) -> Self {
+        let query = request.query_string().as_bytes();
+        Self(url::form_urlencoded::parse(query).into_owned().collect())
+    }
+
+    /// A field as it was typed; empty when it is absent.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |text| text.trim())
+    }
+
+    /// A field exactly as it was typed, to be wiped after use.
+    pub(super) fn secret(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.0.get(name).cloned().unwrap_or_default())
+    }
+
+    /// A page number, from 1.
+    pub(super) fn page(&self) -> usize {
+        self.text("page").parse().unwrap_or(1).max(1)
+    }
+}
+
+/// A form of somebody who is logged in.
+pub(super) fn sent(request: &HttpRequest) -> Result<(Desk, Fields), Refusal> {
+    let visit = Visit::of(request)?;
+    let desk = Desk::at(&visit)?;
+    let fields = Fields::of_stranger(&visit, request.headers())?;
+    if !desk.operator.form_token.is(fields.text("csrf")) {
+        return Err(Refusal::FormTokenWrong);
+    }
+    Ok((desk, fields))
+}
+
+/// A limit of a key's own; empty for the server's.
+pub(super) fn own_limit(text: &str) -> Result<Option<u32>, String> {
+    let text = text.replace([',', ' '], "");
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        limit(&text).map(Some)
+    }
+}
+
+/// A length of time in seconds; empty for none.
+pub(super) fn seconds(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let span: Span = text.parse()?;
+    Ok(Some(seconds_up(span.0)))
+}
+
+/// The same for a change: empty leaves it as it is.
+pub(super) fn expiry(text: &str) -> Result<Option<Change<u64>>, String> {
+    if text.eq_ignore_ascii_case("never") {
+        return Ok(Some(Change::Unset));
+    }
+    let seconds = seconds(text).map_err(|must| format!("{must}, or never"))?;
+    Ok(seconds.map(Change::To))
+}

@@ -1,0 +1,198 @@
+//! The Dashboard: keys, requests and sessions in a browser. `door` says who may come in, `pages` is what they see, and
+//! each other file fills the pages of one subject. The gate has let in only who is logged in.
+
+mod assets;
+pub(super) mod door;
+mod events;
+mod form;
+mod key;
+mod keys;
+mod login;
+mod lookups;
+pub(super) mod pages;
+mod requests;
+
+use std::sync::Arc;
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION, REFERRER_POLICY, X_FRAME_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
+use maud::Markup;
+
+use self::pages::error::{ErrorPage, error_page};
+use self::pages::layout::Frame;
+use super::gate::Visit;
+use super::refusal::describe;
+use crate::app::App;
+use crate::app::operators::Operator;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::store::Unavailable;
+
+const HOME: &str = "/dashboard/keys";
+const READ: &str = "GET, HEAD";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Somebody who is logged in, and what their request needs.
+struct Desk {
+    app: Arc<App>,
+    operator: Operator,
+    now: Timestamp,
+    frame: Frame,
+}
+
+impl Desk {
+    fn of(request: &HttpRequest) -> Result<Self, Refusal> {
+        Self::at(&Visit::of(request)?)
+    }
+
+    fn at(visit: &Visit) -> Result<Self, Refusal> {
+        let operator = visit.operator.ok_or(Refusal::LogInRequired)?;
+        Ok(Self {
+            app: Arc::clone(&visit.app),
+            operator,
+            now: visit.now,
+            frame: frame_of(&operator),
+        })
+    }
+}
+
+/// The frame of the pages of somebody who is logged in.
+pub(super) fn frame_of(operator: &Operator) -> Frame {
+    Frame {
+        csrf: operator.form_token.to_string(),
+        notice: None,
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::StorageUnavailable
+    }
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let read = |path, route: fn() -> Route| resource(path, READ).route(reading(route()));
+    let sent =
+        |path, route: fn() -> Route| resource(path, "POST").route(route().method(Method::POST));
+    let both = |path, page: fn() -> Route, form: fn() -> Route| {
+        resource(path, "GET, HEAD, POST")
+            .route(reading(page()))
+            .route(form().method(Method::POST))
+    };
+    config
+        .service(read("/dashboard", || web::to(|| async { see(HOME) })))
+        .service(both(
+            "/dashboard/login",
+            || web::to(login::page),
+            || web::to(login::with_password),
+        ))
+        .service(sent("/dashboard/logout", || web::to(login::log_out)))
+        .service(read(HOME, || web::to(keys::list)))
+        .service(both(
+            "/dashboard/keys/new",
+            || web::to(keys::create_page),
+            || web::to(keys::create),
+        ))
+        .service(read("/dashboard/keys/{id}", || web::to(key::page)))
+        .service(sent("/dashboard/keys/{id}/update", || web::to(key::update)))
+        .service(sent("/dashboard/keys/{id}/roll", || web::to(key::roll)))
+        .service(sent("/dashboard/keys/{id}/revoke", || web::to(key::revoke)))
+        .service(read("/dashboard/requests", || web::to(requests::list)))
+        .service(read("/dashboard/requests/{number}", || {
+            web::to(requests::one)
+        }))
+        .service(read("/dashboard/idempotency", || {
+            web::to(lookups::idempotency)
+        }))
+        .service(read("/dashboard/sessions", || web::to(lookups::sessions)))
+        .service(read("/dashboard/sessions/{id}", || {
+            web::to(lookups::session)
+        }))
+        .service(read("/dashboard/events/requests", || {
+            web::to(events::requests)
+        }))
+        .service(read("/dashboard/events/keys/{id}", || web::to(events::key)))
+        .service(read("/dashboard/assets/{name}", || web::to(assets::asset)));
+}
+
+fn resource(path: &'static str, allow: &'static str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(move || {
+        super::refuse(Refusal::MethodNotAllowed { allow })
+    }))
+}
+
+fn reading(route: Route) -> Route {
+    route.guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A page.
+fn html(status: StatusCode, page: Markup) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(page.into_string())
+}
+
+fn ok(page: Markup) -> HttpResponse {
+    html(StatusCode::OK, page)
+}
+
+/// Sends the browser to another page, by GET.
+fn see(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, path))
+        .finish()
+}
+
+/// What a person sees instead of the JSON of a refusal; its headers stay.
+pub(super) fn show(
+    refusal: &Refusal,
+    answer: HttpResponse,
+    request_id: &str,
+    frame: Option<&Frame>,
+    asked: (&str, &str),
+) -> HttpResponse {
+    let (method, path) = asked;
+    let is_read = method == "GET" || method == "HEAD";
+    let (status, _, _, message) = describe(refusal);
+    if *refusal == Refusal::LogInRequired && is_read {
+        let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        return see(&format!("/dashboard/login?next={next}"));
+    }
+    let view = ErrorPage {
+        status,
+        message: message.into_owned(),
+        request_id: request_id.to_owned(),
+    };
+    let mut page = answer.set_body(actix_web::body::BoxBody::new(
+        error_page(frame, &view).into_string(),
+    ));
+    page.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    page
+}
+
+/// What every answer of the Dashboard says to browsers. The referrer stays within: with `no-referrer` a browser would
+/// send its own forms with `Origin: null`.
+pub(super) fn write_headers(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "same-origin"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (OPENER_POLICY, "same-origin"),
+        (RESOURCE_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

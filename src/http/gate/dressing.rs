@@ -1,0 +1,126 @@
+//! The last thing that happens to an answer: the right error body, and the headers that every answer carries.
+
+use actix_web::http::header::{
+    ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{Error, HttpResponse};
+
+use super::Gate;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::http::dashboard::pages::layout::Frame;
+use crate::http::dashboard::{self, door};
+use crate::http::headers::{IDEMPOTENCY_KEY, Told, write_cors};
+use crate::http::refusal::respond;
+use crate::http::request_id::X_REQUEST_ID;
+
+/// Whom an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// A client of the API.
+    Api,
+    /// A program that asks the Dashboard.
+    Json,
+    /// A person with a browser.
+    Page,
+}
+
+impl Face {
+    pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
+        let wants_page = headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+        match (door::leads_in(path), wants_page) {
+            (false, _) => Self::Api,
+            (true, false) => Self::Json,
+            (true, true) => Self::Page,
+        }
+    }
+}
+
+/// What every answer is dressed by.
+pub(super) struct Dressing<'a> {
+    pub(super) told: &'a Told,
+    pub(super) request_id: &'a HeaderValue,
+    pub(super) now: Timestamp,
+    pub(super) face: Face,
+    pub(super) frame: Option<Frame>,
+    /// Method and path.
+    pub(super) asked: (&'a str, &'a str),
+}
+
+impl Gate {
+    /// Puts the right error body and the headers of every answer on.
+    pub(super) fn dress(
+        &self,
+        response: HttpResponse,
+        dressing: &Dressing<'_>,
+        origin: Option<HeaderValue>,
+        echo: Option<HeaderValue>,
+    ) -> HttpResponse {
+        let request_id = dressing.request_id;
+        let refusal = response
+            .error()
+            .map(|error| match error.as_error::<Refusal>() {
+                Some(refusal) => refusal.clone(),
+                None => refusal_of_actix(error),
+            });
+        let named = request_id.to_str().unwrap_or_default();
+        let mut response = match &refusal {
+            Some(refusal) if dressing.face == Face::Page => {
+                let frame = dressing.frame.as_ref();
+                dashboard::show(
+                    refusal,
+                    respond(refusal, named),
+                    named,
+                    frame,
+                    dressing.asked,
+                )
+            }
+            Some(refusal) => respond(refusal, named),
+            None => response,
+        };
+        if let Some(Refusal::RateLimited(limited)) = &refusal {
+            response.extensions_mut().insert(limited.allowance.scope);
+        }
+        // Guesses at the password have a bucket of their own.
+        let of_refusal = match (&refusal, dressing.told) {
+            (Some(Refusal::RateLimited(limited)), Told::Address(_)) => {
+                Some(Told::Address(limited.allowance))
+            }
+            _ => None,
+        };
+        let told = of_refusal.as_ref().unwrap_or(dressing.told);
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, request_id.clone());
+        self.limit_headers.write(told, dressing.now, headers);
+        if dressing.face != Face::Api {
+            dashboard::write_headers(headers);
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let Some(origin) = origin {
+            write_cors(origin, headers);
+        }
+        if let Some(echo) = echo {
+            headers.insert(IDEMPOTENCY_KEY, echo);
+        }
+        response
+    }
+}
+
+/// An error that actix made itself, in our words.
+fn refusal_of_actix(error: &Error) -> Refusal {
+    let status = error.as_response_error().status_code();
+    log::warn!("actix answered {status}: {error}");
+    if status.is_client_error() {
+        Refusal::InvalidJson {
+            why: "The request could not be read.".to_owned(),
+        }
+    } else {
+        Refusal::Internal
+    }
+}

@@ -1,0 +1,141 @@
+//! Who comes, and whether they go on: a client with its key, a stranger, or somebody who is logged in to the Dashboard.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::dev::ServiceRequest;
+
+use super::{Caller, Gate};
+use crate::app::operators::Operator;
+use crate::app::{KeyEntry, Unidentified};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::http::dashboard::door;
+use crate::http::headers::Told;
+use crate::http::is_unlimited;
+use crate::http::who::{Credentials, address};
+
+/// Who came, and whether it goes on.
+pub(super) struct Entry {
+    pub(super) told: Told,
+    pub(super) caller: Result<Caller, Refusal>,
+    /// For the log, also of a key that was turned away.
+    pub(super) key: Option<Arc<KeyEntry>>,
+    /// Set when the request goes no further than the gate.
+    pub(super) turned_away: Option<Refusal>,
+    pub(super) operator: Option<Operator>,
+    pub(super) from: IpAddr,
+    /// It is on its way to the log-in, so what it sends is read.
+    pub(super) may_log_in: bool,
+}
+
+impl Entry {
+    /// Nobody that is known, and not turned away yet.
+    const fn of_stranger(told: Told, from: IpAddr) -> Self {
+        Self {
+            told,
+            caller: Err(Refusal::KeyUnknown),
+            key: None,
+            turned_away: None,
+            operator: None,
+            from,
+            may_log_in: false,
+        }
+    }
+}
+
+impl Gate {
+    /// Who is it, and may it come in?
+    pub(super) async fn enter(&self, request: &ServiceRequest, now: Timestamp) -> Entry {
+        let app = &self.app;
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let from = address(peer, request.headers(), &app.settings.trusted_proxy);
+        if door::leads_in(request.path()) {
+            return self.enter_dashboard(request, from, now);
+        }
+        if is_unlimited(request.method(), request.path()) {
+            let told = Told::Address(app.addresses.standing(from, now));
+            return Entry::of_stranger(told, from);
+        }
+        let credentials = Credentials::read(request.headers());
+        match app.identify(credentials.presented(), now).await {
+            Ok(entry) => self.enter_known(entry, from, now).await,
+            Err(why) => self.enter_stranger(from, why, now),
+        }
+    }
+
+    async fn enter_known(&self, entry: Arc<KeyEntry>, from: IpAddr, now: Timestamp) -> Entry {
+        let key = Some(Arc::clone(&entry));
+        let admitted = self.app.admit(&entry, now).await;
+        let refused = match &admitted {
+            Err(Refusal::RateLimited(limited)) => Some(limited.allowance),
+            Ok(_) | Err(_) => None,
+        };
+        let standing = match &admitted {
+            Ok(permit) => permit.standing,
+            Err(_) => entry.limiter.standing(now),
+        };
+        let told = Told::Key { standing, refused };
+        let turned_away = admitted.as_ref().err().cloned();
+        let caller = admitted.map(|permit| Caller {
+            entry,
+            permit: Arc::new(permit),
+        });
+        Entry {
+            caller,
+            key,
+            turned_away,
+            ..Entry::of_stranger(told, from)
+        }
+    }
+
+    /// Strangers may see 404s and 401s until their address has had enough.
+    fn enter_stranger(&self, from: IpAddr, why: Unidentified, now: Timestamp) -> Entry {
+        let Unidentified { refusal, key } = why;
+        let (told, refusal, is_over) = match self.app.admit_stranger(from, now) {
+            Ok(allowance) => (Told::Address(allowance), refusal, false),
+            Err(limited) => (
+                Told::Address(limited.allowance),
+                Refusal::RateLimited(limited),
+                true,
+            ),
+        };
+        // What is wrong with the request itself is said before any path is looked at.
+        let goes_no_further = is_over || refusal == Refusal::AuthorizationTwice;
+        Entry {
+            key: key.filter(|_| !is_over),
+            turned_away: goes_no_further.then(|| refusal.clone()),
+            caller: Err(refusal),
+            ..Entry::of_stranger(told, from)
+        }
+    }
+
+    /// The Dashboard lets in whoever is logged in, and everybody to the log-in and to what makes a page handsome.
+    fn enter_dashboard(&self, request: &ServiceRequest, from: IpAddr, now: Timestamp) -> Entry {
+        let app = &self.app;
+        let host = door::check_host(request.headers(), &app.settings);
+        let operator = door::token(request.headers(), app.address().port())
+            .and_then(|token| app.operators.find(&token, now));
+        let is_free = operator.is_some() || door::is_asset(request.path());
+        if is_free && host.is_ok() {
+            let told = Told::Address(app.addresses.standing(from, now));
+            return Entry {
+                operator,
+                ..Entry::of_stranger(told, from)
+            };
+        }
+        let may_log_in = door::is_log_in(request.path());
+        let wanted = match host {
+            Err(refusal) => Some(refusal),
+            Ok(()) => (!may_log_in).then_some(Refusal::LogInRequired),
+        };
+        let why = Unidentified::from(Refusal::KeyUnknown);
+        let entry = self.enter_stranger(from, why, now);
+        let turned_away = entry.turned_away.or(wanted);
+        Entry {
+            may_log_in: may_log_in && turned_away.is_none(),
+            turned_away,
+            ..Entry::of_stranger(entry.told, from)
+        }
+    }
+}

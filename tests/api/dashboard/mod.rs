@@ -1,0 +1,21 @@
+//! The dashboard as a browser without script meets it: who gets in, what the pages say, what the forms do.
+
+mod entrance;
+mod events;
+mod headers;
+mod hostile;
+mod hosts;
+mod html;
+mod idempotency;
+mod key_ends;
+mod key_forms;
+mod key_list;
+mod live;
+mod masks;
+mod operator;
+mod origins;
+mod passwords;
+mod quotas;
+mod requests;
+mod rooms;
+mod sessions;
