@@ -36,6 +36,8 @@ fn password(view: &Login) -> Markup {
         form method="post" action=(links::LOGIN) {
             p.or.quiet { "or" }
             @if !view.next.is_empty() { input type="hidden" name="next" value=(view.next); }
+            // For password managers, which keep a password by a name.
+            input type="text" name="username" value="Atlas" autocomplete="username" hidden;
             div.field {
                 label for="password" { "Password" }
                 input #password type="password" name="password" autocomplete="current-password" required
