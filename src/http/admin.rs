@@ -1,10 +1,17 @@
-//! The verbs of the command line, on the Unix socket of a running server.
+//! The verbs of the command line, on the Unix socket of a running server. No browser reaches it; that a name which is
+//! not ours is refused here too is for whoever puts a proxy in front.
 
-use actix_web::{HttpResponse, web};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, web};
 
+use super::dashboard::door;
+use super::refusal::respond;
 use crate::app::App;
 use crate::app::keys::KeyCommand;
 use crate::app::operators::OperatorCommand;
+use crate::domain::refusal::Refusal;
 
 /// Largest command: an imported secret, a name and numbers.
 const COMMAND_MAX: usize = 16 * 1024;
@@ -14,6 +21,28 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .app_data(web::JsonConfig::default().limit(COMMAND_MAX))
         .route("/keys", web::post().to(keys))
         .route("/operators", web::post().to(operators));
+}
+
+/// Refuses requests for somebody else's name.
+pub(super) async fn check_host(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let settings = request
+        .app_data::<web::Data<App>>()
+        .map(|app| &app.settings);
+    let is_ours = settings.is_some_and(|settings| {
+        let is_atlas = request
+            .headers()
+            .get("host")
+            .is_some_and(|host| host == "atlas");
+        is_atlas || door::check_host(request.headers(), settings).is_ok()
+    });
+    if is_ours {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let refused = respond(&Refusal::HostUnknown, "");
+    Ok(request.into_response(refused).map_into_right_body())
 }
 
 async fn operators(app: web::Data<App>, command: web::Json<OperatorCommand>) -> HttpResponse {

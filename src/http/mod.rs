@@ -148,8 +148,12 @@ pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
 /// When the socket can't be made.
 pub fn serve_admin(app: &Arc<App>, socket: &Path) -> std::io::Result<Server> {
     let app = web::Data::from(Arc::clone(app));
-    let server =
-        HttpServer::new(move || Routes::new().app_data(app.clone()).configure(admin::routes));
+    let server = HttpServer::new(move || {
+        Routes::new()
+            .app_data(app.clone())
+            .wrap(from_fn(admin::check_host))
+            .configure(admin::routes)
+    });
     Ok(server
         .workers(1)
         .shutdown_timeout(1)

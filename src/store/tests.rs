@@ -193,6 +193,16 @@ proptest! {
     }
 
     #[test]
+    fn a_record_of_the_first_version_reads_as_one_that_does_not_say_what_was_asked(expires_at in any::<u64>(), body in vec(any::<u8>(), 0..200)) {
+        let record = record(expires_at, body);
+        let mut bytes = encode_record(&record);
+        // It ended before the byte that says that nothing follows.
+        prop_assert_eq!(bytes.pop(), Some(0));
+        bytes[0] = 1;
+        prop_assert_eq!(decode_record(&bytes, record.expires_at), Ok(record));
+    }
+
+    #[test]
     fn damaged_bytes_are_unreadable_and_never_a_panic(bytes in vec(any::<u8>(), 0..200)) {
         let _ = (decode_key(&bytes), decode_session(&bytes), decode_record(&bytes, at(0)), decode_answer_key(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
     }

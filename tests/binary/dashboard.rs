@@ -121,6 +121,38 @@ fn a_machine_gets_the_link_and_its_end_and_nothing_else() {
 }
 
 #[test]
+fn the_admin_socket_answers_to_no_foreign_name_and_to_no_form() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let server = Atlas::serve(&temporary.path().join("data"), &[]);
+    let ask = |path: &str, host: &str, kind: &str| {
+        let socket = server.directory.join("atlas.sock");
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("a connection");
+        let body = r#"{"do":"link"}"#;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    let good = ask("/operators", "localhost", "application/json");
+    assert!(status(&good) == "200" && good.contains("token="), "{good}");
+    for (host, kind, expected) in [
+        ("evil.example", "application/json", "421"),
+        ("localhost", FORM, "400"),
+    ] {
+        for path in ["/operators", "/keys"] {
+            let answer = ask(path, host, kind);
+            assert_eq!(status(&answer), expected, "{answer}");
+            assert!(!answer.contains("token="), "{answer}");
+        }
+    }
+}
+
+#[test]
 fn without_a_server_it_says_to_start_one() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");

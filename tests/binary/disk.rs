@@ -9,7 +9,7 @@ use atlas::clock::Clock;
 use atlas::config::{Given, Place, Purpose, Settings};
 use atlas::domain::time::Timestamp;
 
-use crate::process::{Answer, Atlas, BINARY, Client, create_key, read_log, run, text};
+use crate::process::{Answer, Atlas, BINARY, Client, create_key, json_of, read_log, run, text};
 
 fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
     let body = r#"{"amount":4990,"currency":"USD"}"#;
@@ -182,6 +182,27 @@ fn a_clock_far_behind_the_store_is_refused_until_somebody_says_it_is_right() {
         Atlas::serve(&directory, &[]).terminate().success(),
         "once is enough"
     );
+}
+
+#[test]
+fn a_store_of_the_format_before_is_taken_over_with_all_that_is_in_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    used_directory(&directory);
+    let keys = json_of(&["keys", "list"], &directory);
+    let format = || {
+        let store = sled::Config::new()
+            .path(directory.join("store"))
+            .segment_size(8 << 20);
+        let meta = store.open().expect("opens").open_tree("meta");
+        meta.expect("a tree")
+    };
+    format()
+        .insert("format", &1_u32.to_be_bytes())
+        .expect("written");
+    assert_eq!(json_of(&["keys", "list"], &directory), keys);
+    let now = format().get("format").expect("read").expect("a format");
+    assert_eq!(&*now, 2_u32.to_be_bytes());
 }
 
 #[test]

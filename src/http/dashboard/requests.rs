@@ -62,7 +62,7 @@ pub(super) fn row(exchange: &Exchange) -> RequestRow {
         method: exchange.method.clone(),
         path: masked(&exchange.path).into_owned(),
         status: exchange.status.unwrap_or(CLIENT_GONE),
-        millis: u64::try_from(exchange.took.as_millis()).unwrap_or(u64::MAX),
+        took: exchange.took,
         outcome,
         key: exchange.key.as_ref().map(|entry| KeyOf {
             id: entry.key.id,

@@ -6,7 +6,7 @@ use super::curl::{Call, command};
 use super::layout::{Frame, Page, Section, page};
 use super::parts;
 use super::requests::{RequestRow, outcome};
-use super::words::count;
+use super::words::{count, took};
 
 /// A request with all that is remembered of it. Secrets are masked already.
 pub(in crate::http) struct RequestPage {
@@ -103,7 +103,7 @@ fn facts(row: &RequestRow) -> Markup {
     let mut list = vec![
         ("Answer", outcome(row.status, row.outcome)),
         ("Time", parts::time(row.at)),
-        ("Took", html! { (count(row.millis)) " ms" }),
+        ("Took", html! { (took(row.took)) }),
         ("Request id", html! { code { (row.request_id) } }),
     ];
     list.extend(

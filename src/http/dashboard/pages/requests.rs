@@ -1,11 +1,13 @@
 //! The latest requests, live: who asked for what, and what came of it.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::fields::Input;
 use super::layout::{Frame, Page, Section, page};
 use super::listing::{Paging, filter_buttons, pager, total};
-use super::words::{clip, count};
+use super::words::{clip, count, took};
 use super::{links, parts};
 use crate::domain::id::KeyId;
 use crate::domain::key::{KeyName, Mode};
@@ -66,8 +68,8 @@ pub(in crate::http) struct RequestRow {
     pub(in crate::http) path: String,
     /// HTTP status.
     pub(in crate::http) status: u16,
-    /// How long it took, in milliseconds.
-    pub(in crate::http) millis: u64,
+    /// How long it took.
+    pub(in crate::http) took: Duration,
     /// What became of it.
     pub(in crate::http) outcome: Outcome,
     /// Whose key it came with; none for a stranger.
@@ -202,7 +204,7 @@ pub(in crate::http) fn row(request: &RequestRow) -> Markup {
                 small { (clip(&request.request_id, SHOWN)) }
             }
             td { (outcome(request.status, request.outcome)) }
-            td { (count(request.millis)) " ms" }
+            td { (took(request.took)) }
             td {
                 @match &request.key {
                     Some(key) => {

@@ -31,6 +31,19 @@ pub(super) fn counted(number: impl Into<u64>, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
+/// How long something took: `0.4 ms`, `12 ms`, `1,204 ms`.
+pub(super) fn took(length: Duration) -> String {
+    let tenths = length.as_micros() / 100;
+    if tenths < 100 {
+        format!("{}.{} ms", tenths / 10, tenths % 10)
+    } else {
+        format!(
+            "{} ms",
+            count(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+        )
+    }
+}
+
 /// A length of time in its largest fitting unit: `12 s`, `3 min`, `5 h`, `2 days`.
 pub(super) fn span(length: Duration) -> String {
     match length.as_secs() {
