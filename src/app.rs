@@ -171,7 +171,7 @@ impl App {
     }
 
     /// Takes note of a request that has ended.
-    pub fn note(&self, exchange: Exchange) {
+    pub fn note(&self, exchange: Arc<Exchange>) {
         if let Some(entry) = &exchange.key {
             entry.traffic.count(exchange.outcome(), exchange.at);
         }

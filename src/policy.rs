@@ -130,6 +130,8 @@ pub const REQUEST_LOG_STRANGERS: usize = 250;
 pub const REQUEST_LOG_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes kept of a body that is to be looked at, and of all headers together.
 pub const CAPTURED_BODY: usize = 16 * 1024;
+/// Bytes that the headers of most answers take.
+pub const USUAL_HEADERS: usize = 768;
 /// Bytes kept of a request's headers.
 pub const CAPTURED_HEADERS: usize = 4 * 1024;
 /// Pages that watch at once; each is a connection.

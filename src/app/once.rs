@@ -52,7 +52,8 @@ pub(super) struct Claim {
 struct Place {
     id: RecordId,
     fingerprint: Fingerprint,
-    asked: Option<Asked>,
+    /// The body in canonical form.
+    canonical: Vec<u8>,
 }
 
 impl Drop for Claim {
@@ -89,9 +90,7 @@ impl App {
             place: Some(Place {
                 id,
                 fingerprint,
-                asked: (call.entry.key.mode == Mode::Test)
-                    .then(|| Asked::of(method, path, query, &canonical))
-                    .flatten(),
+                canonical,
             }),
         });
         let stored = self
@@ -117,13 +116,18 @@ impl App {
     pub(super) async fn finish(
         &self,
         call: Call,
-        mut claim: Claim,
+        claim: Claim,
         session: Session,
         reply: Reply,
     ) -> Result<Answer, Refusal> {
         let lifetime = self.settings.idempotency_lifetime;
-        let record = claim.place.as_mut().map(|place| {
-            let (kept, asked) = (reply.clone(), place.asked.take());
+        let is_test = call.entry.key.mode == Mode::Test;
+        let record = claim.place.as_ref().map(|place| {
+            let (method, path, query) = (&call.method, &call.path, &call.query);
+            let asked = is_test
+                .then(|| Asked::of(method, path, query, &place.canonical))
+                .flatten();
+            let kept = reply.clone();
             let record = Record::new(place.fingerprint, call.now, lifetime, kept, asked);
             (place.id, record)
         });

@@ -62,6 +62,18 @@ pub struct Captured {
 }
 
 impl Captured {
+    /// Adds a part. A body that comes in one part, as nearly all do, is not copied.
+    pub fn append(&mut self, part: &Bytes) {
+        let room = policy::CAPTURED_BODY.saturating_sub(self.bytes.len());
+        if self.length == 0 && part.len() <= room {
+            self.bytes = part.clone();
+        } else if room > 0 {
+            let more = &part[..part.len().min(room)];
+            self.bytes = Bytes::from([&self.bytes, more].concat());
+        }
+        self.length += part.len();
+    }
+
     /// Whether the end is missing.
     pub fn is_cut(&self) -> bool {
         self.length > self.bytes.len()
@@ -133,11 +145,14 @@ impl Default for RequestLog {
 
 impl RequestLog {
     /// Keeps a request, forgets the oldest and tells whoever watches.
-    pub fn push(&self, mut exchange: Exchange) {
+    pub fn push(&self, mut exchange: Arc<Exchange>) {
         let mut rings = self.rings.write();
         rings.latest += 1;
-        exchange.number = rings.latest;
-        let exchange = Arc::new(exchange);
+        match Arc::get_mut(&mut exchange) {
+            Some(exchange) => exchange.number = rings.latest,
+            // Somebody holds it already: then it is not new.
+            None => return,
+        }
         let (ring, most) = if exchange.key.is_some() {
             (&mut rings.of_keys, policy::REQUEST_LOG)
         } else {

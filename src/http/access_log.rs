@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
 use crate::app::App;
+use crate::app::KeyEntry;
 use crate::app::request_log::{Captured, Exchange};
 use crate::domain::limit::Scope;
 use crate::domain::masking::masked;
@@ -44,7 +45,7 @@ pub(super) struct AccessLine {
     started: Instant,
     /// The Dashboard's own requests and those of monitors are logged only.
     is_kept: bool,
-    pub(super) exchange: Exchange,
+    exchange: Arc<Exchange>,
 }
 
 impl AccessLine {
@@ -80,8 +81,28 @@ impl AccessLine {
             app: Arc::clone(app),
             started: Instant::now(),
             is_kept,
-            exchange,
+            exchange: Arc::new(exchange),
         }
+    }
+
+    /// What is remembered so far.
+    pub(super) fn so_far(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Changes what is remembered. Nobody else has it before the end.
+    fn note(&mut self, change: impl FnOnce(&mut Exchange)) {
+        if let Some(exchange) = Arc::get_mut(&mut self.exchange) {
+            change(exchange);
+        }
+    }
+
+    /// Remembers who it came from, and the key that makes it safe to repeat.
+    pub(super) fn is_from(&mut self, key: Option<Arc<KeyEntry>>, idempotency_key: Option<&str>) {
+        self.note(|exchange| {
+            exchange.key = key;
+            exchange.idempotency_key = idempotency_key.map(str::to_owned);
+        });
     }
 
     /// Time since the request came.
@@ -97,57 +118,55 @@ impl AccessLine {
                 Ok(text) => Bytes::from(masked(text).into_owned()),
                 Err(_) => Bytes::copy_from_slice(beginning),
             };
-            self.exchange.request_body = Captured {
+            let length = body.len();
+            let kept = Captured {
                 bytes: kept,
-                length: body.len(),
+                length,
             };
+            self.note(|exchange| exchange.request_body = kept);
         }
     }
 
     /// Remembers how it is answered.
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap, note: Note) {
-        self.exchange.status = Some(status);
-        match note {
-            Note::Nothing => (),
-            Note::Replayed => self.exchange.replayed = true,
-            Note::RefusedBy(scope) => self.exchange.refused_by = Some(scope),
-        }
-        if self.is_kept {
-            self.exchange.response_headers = lines(headers);
-        }
+        let is_kept = self.is_kept;
+        self.note(|exchange| {
+            exchange.status = Some(status);
+            match note {
+                Note::Nothing => (),
+                Note::Replayed => exchange.replayed = true,
+                Note::RefusedBy(scope) => exchange.refused_by = Some(scope),
+            }
+            if is_kept {
+                exchange.response_headers = lines(headers);
+            }
+        });
     }
 
     /// Remembers a part of the answer's body.
     pub(super) fn went(&mut self, chunk: &Bytes) {
-        if !self.is_kept {
-            return;
+        if self.is_kept {
+            self.note(|exchange| exchange.response_body.append(chunk));
         }
-        let body = &mut self.exchange.response_body;
-        if body.length == 0 && chunk.len() <= policy::CAPTURED_BODY {
-            body.bytes = chunk.clone();
-        } else if body.bytes.len() < policy::CAPTURED_BODY {
-            let room = policy::CAPTURED_BODY - body.bytes.len();
-            let more = &chunk[..chunk.len().min(room)];
-            body.bytes = Bytes::from([&body.bytes, more].concat());
-        }
-        body.length += chunk.len();
     }
 }
 
 /// Headers as they may be kept: none of them lets anybody in.
 fn lines(headers: &HeaderMap) -> String {
-    let mut out = String::with_capacity(512);
+    let mut out = String::with_capacity(policy::USUAL_HEADERS);
     for (name, value) in headers {
         if out.len() > policy::CAPTURED_HEADERS {
             break;
         }
-        let value = String::from_utf8_lossy(value.as_bytes());
         out.push_str(name.as_str());
         out.push_str(": ");
         match *name {
-            AUTHORIZATION => out.push_str(&credentials(&value)),
+            AUTHORIZATION => push_credentials(&mut out, value),
             PROXY_AUTHORIZATION | COOKIE | SET_COOKIE => out.push_str("..."),
-            _ => out.push_str(&value),
+            _ => match value.to_str() {
+                Ok(text) => out.push_str(text),
+                Err(_) => out.push_str(&String::from_utf8_lossy(value.as_bytes())),
+            },
         }
         out.push('\n');
     }
@@ -155,10 +174,10 @@ fn lines(headers: &HeaderMap) -> String {
 }
 
 /// The scheme, and of a key what may be shown for ever.
-fn credentials(value: &str) -> Cow<'_, str> {
-    match masked(value) {
-        Cow::Owned(shown) => Cow::Owned(shown),
-        Cow::Borrowed(_) => Cow::Borrowed("..."),
+fn push_credentials(out: &mut String, value: &HeaderValue) {
+    match value.to_str().map(masked) {
+        Ok(Cow::Owned(shown)) => out.push_str(&shown),
+        Ok(Cow::Borrowed(_)) | Err(_) => out.push_str("..."),
     }
 }
 
@@ -176,13 +195,13 @@ fn loggable(path: &str) -> Cow<'_, str> {
 
 impl Drop for AccessLine {
     fn drop(&mut self) {
-        self.exchange.took = self.started.elapsed();
-        let exchange = std::mem::take(&mut self.exchange);
+        let took = self.started.elapsed();
+        self.note(|exchange| exchange.took = took);
         if log::log_enabled!(target: "atlas::request", log::Level::Info) {
-            write_line(&exchange);
+            write_line(&self.exchange);
         }
         if self.is_kept {
-            self.app.note(exchange);
+            self.app.note(std::mem::take(&mut self.exchange));
         }
     }
 }

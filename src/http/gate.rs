@@ -95,11 +95,8 @@ impl Gate {
         let echo = idempotency_echo(&request);
 
         let entry = self.enter(&request, now).await;
-        line.exchange.key = entry.key;
-        line.exchange.idempotency_key = echo
-            .as_ref()
-            .and_then(|key| key.to_str().ok())
-            .map(str::to_owned);
+        let idempotency_key = echo.as_ref().and_then(|key| key.to_str().ok());
+        line.is_from(entry.key, idempotency_key);
         let permit = entry
             .caller
             .as_ref()
@@ -134,7 +131,7 @@ impl Gate {
             now: now.plus(line.elapsed()),
             face,
             frame,
-            asked: (&line.exchange.method, &line.exchange.path),
+            asked: (&line.so_far().method, &line.so_far().path),
         };
         let response = self.dress(response, &dressing, origin, echo);
         line.answered(
