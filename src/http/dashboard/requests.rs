@@ -1,5 +1,6 @@
 //! The latest requests: which ones to show, and one of them whole, with everything masked that nobody may see.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -48,6 +49,14 @@ pub(super) fn picks(filter: &RequestFilter, exchange: &Exchange) -> bool {
     of_status && of_key && of_idempotency_key && exchange.path.contains(&filter.path)
 }
 
+/// Path and query.
+fn target(exchange: &Exchange) -> Cow<'_, str> {
+    match exchange.query.as_str() {
+        "" => Cow::Borrowed(&exchange.path),
+        query => Cow::Owned(format!("{}?{query}", exchange.path)),
+    }
+}
+
 /// A request as the list shows it.
 pub(super) fn row(exchange: &Exchange) -> RequestRow {
     let outcome = match (exchange.refused_by, exchange.outcome()) {
@@ -60,7 +69,7 @@ pub(super) fn row(exchange: &Exchange) -> RequestRow {
         number: exchange.number,
         at: exchange.at,
         method: exchange.method.clone(),
-        path: masked(&exchange.path).into_owned(),
+        path: masked(&target(exchange)).into_owned(),
         status: exchange.status.unwrap_or(CLIENT_GONE),
         took: exchange.took,
         outcome,
