@@ -3,10 +3,13 @@
 mod directory;
 mod inspect;
 pub mod keys;
+pub mod objects;
 mod once;
 pub mod operators;
+mod payments;
 pub mod request_log;
 mod traffic;
+mod turns;
 mod upkeep;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,21 +20,20 @@ use parking_lot::Mutex;
 pub use self::directory::{Directory, KeyEntry};
 use self::inspect::Replays;
 pub use self::inspect::Standing;
-pub use self::once::{Answer, Call};
+pub use self::once::{Answer, Call, Who};
 use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
+use self::turns::Turns;
 pub use self::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::id::SessionId;
-use crate::domain::idempotency::{RecordId, Reply};
-use crate::domain::json::Json;
+use crate::domain::idempotency::RecordId;
 use crate::domain::key::{KeyState, Mode};
 use crate::domain::limit::Allowance;
-use crate::domain::new_session::NewSession;
-use crate::domain::payment::{ClientSecret, Session};
 use crate::domain::refusal::{RateLimited, Refusal};
-use crate::domain::secret::{Pepper, Secret};
+use crate::domain::secret::{Pepper, Secret, Tagger};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::limiter::{Addresses, Admission, Lease, Permit};
 use crate::store::{Options, Store, Unavailable};
@@ -45,6 +47,8 @@ pub struct App {
     pub clock: Clock,
     /// Limits of strangers.
     pub addresses: Addresses,
+    /// Limits of buyers, each by the session that is paid.
+    pub buyers: Addresses,
     /// Who is in the Dashboard.
     pub operators: Operators,
     /// The latest requests.
@@ -55,6 +59,11 @@ pub struct App {
     address: OnceLock<SocketAddr>,
     store: Store,
     pepper: Pepper,
+    /// Marks client secrets as ours.
+    secrets: Tagger,
+    /// Marks the addresses of buyers' pages as ours.
+    pages: Tagger,
+    turns: Turns,
     directory: Directory,
     /// Requests under an idempotency key that run now.
     running: Mutex<std::collections::HashSet<RecordId>>,
@@ -130,6 +139,7 @@ impl App {
             Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
         Ok(Arc::new(Self {
             addresses: Addresses::new(settings.per_address),
+            buyers: Addresses::new(settings.per_address),
             operators: Operators::new(store.password().map_err(unreadable)?),
             requests: RequestLog::default(),
             stopping: tokio::sync::watch::Sender::new(false),
@@ -137,6 +147,9 @@ impl App {
             settings,
             clock,
             store,
+            secrets: pepper.tagger("atlas 2026-11-25 client secret"),
+            pages: pepper.tagger("atlas 2026-11-25 buyer's page"),
+            turns: Turns::new(),
             pepper,
             directory,
             running: Mutex::default(),
@@ -168,6 +181,23 @@ impl App {
             IpAddr::V4(_) | IpAddr::V6(_) => (),
         }
         format!("http://{address}")
+    }
+
+    /// The buyer's page of a session; only test mode has one.
+    pub fn page_url(&self, session: &Session) -> Option<String> {
+        let (id, tag) = (session.id.as_bytes(), self.pages.tag(session.id.as_bytes()));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (session.mode == Mode::Test)
+            .then(|| format!("{}/pay/{}{}", self.base_url(), text(id), text(&tag)))
+    }
+
+    /// The session whose buyer's page has this name, if we gave it out.
+    pub fn session_of_page(&self, name: &str) -> Option<SessionId> {
+        let (id, tag) = name.as_bytes().split_at_checked(SessionId::LENGTH)?;
+        self.pages
+            .holds(id, tag)
+            .then(|| SessionId::from_bytes(id))
+            .flatten()
     }
 
     /// Takes note of a request that has ended.
@@ -272,53 +302,6 @@ impl App {
         now: Timestamp,
     ) -> Result<Allowance, RateLimited> {
         self.addresses.spend(address, now)
-    }
-
-    /// Makes a payment session. `render` writes the answer that is kept with it.
-    ///
-    /// # Errors
-    /// Any refusal of idempotency, of a member of the body, or of the store.
-    pub async fn create_session(
-        self: &Arc<Self>,
-        call: Call,
-        body: &Json,
-        render: fn(&Session) -> Reply,
-    ) -> Result<Answer, Refusal> {
-        let claim = match self.begin(&call, body)? {
-            once::Begun::Run(claim) => claim,
-            once::Begun::Replay(reply) => {
-                return Ok(Answer {
-                    reply,
-                    replayed: true,
-                });
-            }
-        };
-        let asked = NewSession::parse(body, call.now)?;
-        let key = &call.entry.key;
-        if key.mode == Mode::Live {
-            return Err(Refusal::LiveModeUnavailable);
-        }
-        let no_entropy = |entropy::NoEntropy| Refusal::Internal;
-        let id = SessionId::new(call.now, entropy::base62().map_err(no_entropy)?);
-        let secret = ClientSecret::new(entropy::base62().map_err(no_entropy)?);
-        let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
-        let reply = render(&session);
-        self.finish(call, claim, session, reply).await
-    }
-
-    /// Reads a session of the key's account and mode.
-    ///
-    /// # Errors
-    /// [`Refusal::SessionNotFound`], also for one of another account or mode; [`Refusal::StorageUnavailable`].
-    pub fn session(&self, entry: &KeyEntry, id: &str) -> Result<Session, Refusal> {
-        let id = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
-        let session = self
-            .store
-            .session(&id)
-            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
-        session
-            .filter(|session| session.belongs_to(&entry.key.account, entry.key.mode))
-            .ok_or(Refusal::SessionNotFound)
     }
 
     /// Whether payments can be kept right now.

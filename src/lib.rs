@@ -29,6 +29,7 @@
 //! | `app` | tokio's tasks | the service's verbs, where the layers below meet |
 //! | `limiter` | governor | who may now; memory only |
 //! | `store` | sled, bincode, the disk | what must outlive the process |
+//! | `simulator` | the test cards | what test mode pretends |
 //! | `clock`, `entropy`, `config`, `logging` | the system's time, its randomness, the environment, the log | |
 //! | `domain` | nothing | the rules, and the types they speak in |
 //! | `policy` | nothing | every number, with its unit and its reason |
@@ -49,4 +50,5 @@ pub mod limiter;
 pub mod logging;
 pub mod policy;
 pub mod serve;
+pub mod simulator;
 pub mod store;

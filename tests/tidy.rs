@@ -40,7 +40,15 @@ const LAYERS: &[&[&str]] = &[
     &["serve"],
     &["http"],
     &["app"],
-    &["limiter", "store", "clock", "entropy", "config", "logging"],
+    &[
+        "limiter",
+        "simulator",
+        "store",
+        "clock",
+        "entropy",
+        "config",
+        "logging",
+    ],
     &["domain"],
     &["policy"],
 ];

@@ -13,7 +13,8 @@ use crate::domain::idempotency::{IdempotencyKey, Record, RecordId};
 use crate::domain::json::Json;
 use crate::domain::key::{Account, Mode};
 use crate::domain::outcome::Outcomes;
-use crate::domain::payment::Session;
+use crate::domain::payment::Refund;
+use crate::domain::session::Session;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 use crate::store::Unavailable;
@@ -168,6 +169,14 @@ impl App {
     /// [`Unavailable`] when the store can't be read.
     pub fn any_session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
         self.store.session(id)
+    }
+
+    /// What was given back of a session's payment, oldest first.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn refunds(&self, session: &SessionId) -> Result<Vec<Refund>, Unavailable> {
+        self.store.refunds(session)
     }
 
     /// Writes down what was counted for people to look at.

@@ -2,25 +2,39 @@
 
 use std::sync::Arc;
 
+use super::turns::Turn;
 use super::{App, KeyEntry};
 use crate::domain::asked::Asked;
+use crate::domain::id::SessionId;
 use crate::domain::idempotency::{
     Decision, Fingerprint, IdempotencyKey, Record, RecordId, Reply, decide,
 };
 use crate::domain::json::Json;
 use crate::domain::key::Mode;
-use crate::domain::payment::Session;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::limiter::Permit;
-use crate::store::Unavailable;
+use crate::store::{Effect, Unavailable};
+
+/// Who asks.
+#[derive(Clone)]
+pub enum Who {
+    /// A merchant, by an API key.
+    Merchant(Arc<KeyEntry>),
+    /// A buyer, by the client secret of this session.
+    Buyer(SessionId),
+}
 
 /// A request that came through the gate.
 pub struct Call {
     /// Whose it is.
-    pub entry: Arc<KeyEntry>,
-    /// Its place among the running; kept until the work has ended, also when the client is gone.
-    pub permit: Arc<Permit>,
+    pub who: Who,
+    /// A merchant's place among the running; kept until the work has ended, also when the client is gone.
+    pub permit: Option<Arc<Permit>>,
+    /// Its id.
+    pub request_id: String,
+    /// How a refusal looks that is kept as an answer.
+    pub refused: fn(&Refusal, &str) -> Reply,
     /// When it came.
     pub now: Timestamp,
     /// `POST` or `PATCH`.
@@ -46,6 +60,26 @@ pub struct Answer {
 pub(super) struct Claim {
     app: Arc<App>,
     place: Option<Place>,
+}
+
+impl Answer {
+    /// The answer of an earlier request.
+    pub(super) const fn again(reply: Reply) -> Self {
+        Self {
+            reply,
+            replayed: true,
+        }
+    }
+}
+
+impl Claim {
+    /// The right to run a request that nobody can repeat.
+    pub(super) fn of_nothing(app: &Arc<App>) -> Self {
+        Self {
+            app: Arc::clone(app),
+            place: None,
+        }
+    }
 }
 
 /// Where the answer is to be kept, and for which request.
@@ -75,12 +109,12 @@ impl App {
     /// back *after* the record can be read, so whoever comes second sees one of the two.
     pub(super) fn begin(self: &Arc<Self>, call: &Call, body: &Json) -> Result<Begun, Refusal> {
         let Some(key) = &call.idempotency_key else {
-            return Ok(Begun::Run(Claim {
-                app: Arc::clone(self),
-                place: None,
-            }));
+            return Ok(Begun::Run(Claim::of_nothing(self)));
         };
-        let id = RecordId::of(&call.entry.key.account, call.entry.key.mode, key);
+        let id = match &call.who {
+            Who::Merchant(entry) => RecordId::of(&entry.key.account, entry.key.mode, key),
+            Who::Buyer(session) => RecordId::of_buyer(session, key),
+        };
         let canonical = body.canonical();
         let (method, path, query) = (&call.method, &call.path, &call.query);
         let fingerprint = Fingerprint::of(method, path, query, &canonical);
@@ -112,16 +146,23 @@ impl App {
     }
 
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is
-    /// handed over as a whole, and claim and permit go with it.
+    /// handed over as a whole, and claim, permit and turn go with it.
     pub(super) async fn finish(
         &self,
         call: Call,
         claim: Claim,
-        session: Session,
+        effect: Effect,
         reply: Reply,
+        turn: Option<Turn>,
     ) -> Result<Answer, Refusal> {
         let lifetime = self.settings.idempotency_lifetime;
-        let is_test = call.entry.key.mode == Mode::Test;
+        let is_test = match &call.who {
+            Who::Merchant(entry) => entry.key.mode == Mode::Test,
+            Who::Buyer(_) => effect
+                .session
+                .as_ref()
+                .is_some_and(|session| session.mode == Mode::Test),
+        };
         let record = claim.place.as_ref().map(|place| {
             let (method, path, query) = (&call.method, &call.path, &call.query);
             let asked = is_test
@@ -132,10 +173,8 @@ impl App {
             (place.id, record)
         });
         let record = record.as_ref().map(|(id, record)| (id, record));
-        let kept = self
-            .store
-            .keep_session(&session, record, call.now, (claim, call.permit))
-            .await;
+        let until_kept = (claim, call.permit, turn);
+        let kept = self.store.keep(&effect, record, call.now, until_kept).await;
         kept.map(|()| Answer {
             reply,
             replayed: false,

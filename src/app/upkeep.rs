@@ -77,6 +77,7 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
             // A fault is in the log, and the counts of long ago do no harm.
             let _ = app.store.forget_days(now);
             app.addresses.clean(now);
+            app.buyers.clean(now);
             app.operators.clean(now);
         }
     }

@@ -102,43 +102,68 @@ impl<'a> Fields<'a> {
         let Some(object) = self.object(name)? else {
             return Ok(BTreeMap::new());
         };
-        if object.members.len() > policy::METADATA_MAX {
-            return Err(self.invalid(
-                name,
-                format!("must have at most {} members.", policy::METADATA_MAX),
-            ));
+        object.check_names(name)?;
+        let member = |(member, value): (&String, &Json)| {
+            Ok((member.clone(), metadata_value(name, member, value)?))
+        };
+        object.members.iter().map(member).collect()
+    }
+
+    /// The same as a change: `null` takes a name out.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn metadata_change(
+        &self,
+        name: &'static str,
+    ) -> Result<BTreeMap<String, Option<String>>, Refusal> {
+        let Some(object) = self.object(name)? else {
+            return Ok(BTreeMap::new());
+        };
+        object.check_names(name)?;
+        let member = |(member, value): (&String, &Json)| {
+            let value = (*value != Json::Null).then(|| metadata_value(name, member, value));
+            let value = value.transpose()?;
+            Ok((member.clone(), value))
+        };
+        object.members.iter().map(member).collect()
+    }
+
+    fn check_names(&self, name: &'static str) -> Result<(), Refusal> {
+        if self.members.len() > policy::METADATA_MAX {
+            let must = format!("must have at most {} members.", policy::METADATA_MAX);
+            return Err(Refusal::invalid(name, must));
         }
-        let mut metadata = BTreeMap::new();
-        for (member, value) in object.members {
-            if !(1..=policy::METADATA_NAME_MAX).contains(&member.chars().count()) {
-                return Err(self.invalid(
-                    name,
-                    format!(
-                        "must have names of 1 to {} characters.",
-                        policy::METADATA_NAME_MAX
-                    ),
-                ));
-            }
-            let text = match value {
-                Json::String(text) if text.chars().count() <= policy::METADATA_VALUE_MAX => {
-                    text.clone()
-                }
-                Json::Null
-                | Json::Bool(_)
-                | Json::Number(_)
-                | Json::String(_)
-                | Json::Array(_)
-                | Json::Object(_) => {
-                    let must = format!(
-                        "must be a string of at most {} characters.",
-                        policy::METADATA_VALUE_MAX
-                    );
-                    return Err(Refusal::invalid(format!("{name}.{member}"), must));
-                }
-            };
-            metadata.insert(member.clone(), text);
+        let fits =
+            |member: &String| (1..=policy::METADATA_NAME_MAX).contains(&member.chars().count());
+        if self.members.keys().all(fits) {
+            return Ok(());
         }
-        Ok(metadata)
+        let must = format!(
+            "must have names of 1 to {} characters.",
+            policy::METADATA_NAME_MAX
+        );
+        Err(Refusal::invalid(name, must))
+    }
+}
+
+fn metadata_value(name: &str, member: &str, value: &Json) -> Result<String, Refusal> {
+    match value {
+        Json::String(text) if text.chars().count() <= policy::METADATA_VALUE_MAX => {
+            Ok(text.clone())
+        }
+        Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)
+        | Json::Object(_) => {
+            let must = format!(
+                "must be a string of at most {} characters.",
+                policy::METADATA_VALUE_MAX
+            );
+            Err(Refusal::invalid(format!("{name}.{member}"), must))
+        }
     }
 }
 

@@ -100,6 +100,27 @@ id!(
     /// Names a payment session: `sess_` and 24 characters, 16 of them random (95 bits).
     SessionId, "sess_", 24
 );
+id!(
+    /// Names a payment: `pay_` and the 24 characters of its session.
+    PaymentId, "pay_", 24
+);
+id!(
+    /// Names a refund: `re_` and 24 characters.
+    RefundId, "re_", 24
+);
+
+/// A session has one payment at most, so its characters name it.
+impl From<SessionId> for PaymentId {
+    fn from(session: SessionId) -> Self {
+        Self(session.0)
+    }
+}
+
+impl From<PaymentId> for SessionId {
+    fn from(payment: PaymentId) -> Self {
+        Self(payment.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::asked::Asked;
+use crate::domain::id::SessionId;
 use crate::domain::key::{Account, Mode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -49,11 +50,17 @@ pub struct RecordId([u8; 16]);
 impl RecordId {
     /// The place for this key in this account and mode.
     pub fn of(account: &Account, mode: Mode, key: &IdempotencyKey) -> Self {
-        let hash = hash_parts([
-            account.as_str().as_bytes(),
-            mode.as_str().as_bytes(),
-            key.as_str().as_bytes(),
-        ]);
+        let (owner, mode) = (account.as_str().as_bytes(), mode.as_str().as_bytes());
+        Self::in_room(owner, mode, key)
+    }
+
+    /// The place for this key of the buyer of a session: whatever a buyer chooses, it meets no key of the merchant's.
+    pub fn of_buyer(session: &SessionId, key: &IdempotencyKey) -> Self {
+        Self::in_room(session.as_bytes(), b"buyer", key)
+    }
+
+    fn in_room(owner: &[u8], kind: &[u8], key: &IdempotencyKey) -> Self {
+        let hash = hash_parts([owner, kind, key.as_str().as_bytes()]);
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         Self(id)

@@ -16,5 +16,7 @@ pub mod outcome;
 pub mod payment;
 pub mod refusal;
 pub mod secret;
+pub mod session;
+pub mod session_change;
 pub mod time;
-mod words;
+pub(crate) mod words;

@@ -186,14 +186,8 @@ impl NewSession {
             external_id: fields.text("external_id", policy::REFERENCE_MAX)?,
             merchant_reference: fields.text("merchant_reference", policy::REFERENCE_MAX)?,
             customer: customer(&fields)?,
-            billing_address: fields
-                .object("billing_address")?
-                .map(|f| Address::read(&f))
-                .transpose()?,
-            shipping_address: fields
-                .object("shipping_address")?
-                .map(|f| Address::read(&f))
-                .transpose()?,
+            billing_address: address(&fields, "billing_address")?,
+            shipping_address: address(&fields, "shipping_address")?,
             browser: fields
                 .object("browser")?
                 .map(|f| Browser::read(&f))
@@ -212,7 +206,11 @@ impl NewSession {
     }
 }
 
-fn amount(fields: &Fields<'_>) -> Result<u32, Refusal> {
+/// The member `amount`.
+///
+/// # Errors
+/// [`Refusal::ParameterInvalid`]
+pub fn amount(fields: &Fields<'_>) -> Result<u32, Refusal> {
     match fields.get("amount").and_then(integer) {
         Some(amount @ 1..=policy::AMOUNT_MAX) => Ok(amount),
         _ => Err(fields.invalid(
@@ -226,14 +224,14 @@ fn amount(fields: &Fields<'_>) -> Result<u32, Refusal> {
 }
 
 /// An integer as it was written: no fraction, no exponent, no string.
-fn integer(value: &Json) -> Option<u32> {
+pub(super) fn integer(value: &Json) -> Option<u32> {
     match value {
         Json::Number(text) => text.parse().ok(),
         Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
 
-fn currency(fields: &Fields<'_>) -> Result<Currency, Refusal> {
+pub(super) fn currency(fields: &Fields<'_>) -> Result<Currency, Refusal> {
     const MUST: &str = "must be an ISO 4217 code, as USD.";
     match fields.get("currency") {
         None => Err(Refusal::ParameterMissing {
@@ -247,11 +245,19 @@ fn currency(fields: &Fields<'_>) -> Result<Currency, Refusal> {
     }
 }
 
-fn word<T>(value: &Json, parse: fn(&str) -> Option<T>) -> Option<T> {
+/// A word of a closed list.
+pub fn word<T>(value: &Json, parse: fn(&str) -> Option<T>) -> Option<T> {
     match value {
         Json::String(text) => parse(text),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
     }
+}
+
+pub(super) fn address(fields: &Fields<'_>, name: &'static str) -> Result<Option<Address>, Refusal> {
+    fields
+        .object(name)?
+        .map(|members| Address::read(&members))
+        .transpose()
 }
 
 fn capture_method(fields: &Fields<'_>) -> Result<CaptureMethod, Refusal> {
@@ -295,7 +301,7 @@ fn payment_method_types(fields: &Fields<'_>) -> Result<Vec<PaymentMethod>, Refus
     })
 }
 
-fn customer(fields: &Fields<'_>) -> Result<Option<Customer>, Refusal> {
+pub(super) fn customer(fields: &Fields<'_>) -> Result<Option<Customer>, Refusal> {
     let Some(members) = fields.object("customer")? else {
         return Ok(None);
     };

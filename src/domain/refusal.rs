@@ -53,6 +53,33 @@ pub enum Refusal {
     OriginNotAllowed,
     /// No session of this id in this account and mode.
     SessionNotFound,
+    /// No payment of this id in this account and mode.
+    PaymentNotFound,
+    /// No client secret where only that is taken.
+    ClientSecretMissing,
+    /// A client secret that was never given out, of another session, or of one whose time is over.
+    ClientSecretInvalid,
+    /// Somebody has paid or tried to, or the session has ended.
+    SessionNotUpdatable,
+    /// The session has ended, or money was taken.
+    SessionNotCancelable,
+    /// The session has ended, so nobody can pay.
+    SessionCompleted,
+    /// Somebody pays already.
+    SessionProcessing,
+    /// The session stands where this can't be done.
+    SessionStateInvalid,
+    /// Nothing is held that could be taken.
+    PaymentNotCapturable,
+    /// Nothing was taken that could be given back.
+    PaymentNotRefundable,
+    /// The session does not take this means of payment.
+    PaymentMethodInvalid {
+        /// What it takes, as words of the API.
+        takes: String,
+    },
+    /// Not a provider of tokens that is known.
+    TokenProviderInvalid,
     /// The Dashboard wants to know who is there.
     LogInRequired,
     /// A log-in link that was used, has expired or never was.
@@ -123,6 +150,18 @@ pub struct RateLimited {
 }
 
 impl Refusal {
+    /// Whether another credential of the API would have been let in.
+    pub const fn is_of_a_credential(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyUnknown
+                | Self::KeyRevoked
+                | Self::KeyExpired
+                | Self::ClientSecretMissing
+                | Self::ClientSecretInvalid
+        )
+    }
+
     /// A member with an impossible value.
     pub fn invalid(
         param: impl Into<Cow<'static, str>>,

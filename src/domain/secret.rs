@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::domain::id::base62_of_number;
+use crate::domain::id::{base62_of_number, base62_of_random};
 use crate::domain::key::Mode;
 use crate::policy;
 
@@ -114,12 +114,48 @@ impl Pepper {
         SecretHash(*blake3::keyed_hash(&self.0, presented).as_bytes())
     }
 
+    /// A key for one purpose, from which nobody gets back to the pepper.
+    pub fn tagger(&self, purpose: &'static str) -> Tagger {
+        Tagger(blake3::derive_key(purpose, &self.0))
+    }
+
     /// Names this pepper without telling it: a store remembers under which one its keys were hashed.
     pub fn fingerprint(&self) -> [u8; 16] {
         let hash = blake3::derive_key("atlas 2026-11-25 pepper fingerprint", &self.0);
         let mut out = [0; 16];
         out.copy_from_slice(&hash[..16]);
         out
+    }
+}
+
+/// Makes tags that nobody else can make: what carries one was given out by this server.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Tagger([u8; 32]);
+
+impl Tagger {
+    /// The tag of these bytes: 24 base62 characters, 142 bits.
+    pub fn tag(&self, bytes: &[u8]) -> [u8; 24] {
+        let mut stream = blake3::Hasher::new_keyed(&self.0)
+            .update(bytes)
+            .finalize_xof();
+        let (mut tag, mut filled) = ([b'0'; 24], 0);
+        while filled < tag.len() {
+            let mut block = [0; 64];
+            stream.fill(&mut block);
+            for (place, fair) in tag[filled..]
+                .iter_mut()
+                .zip(block.into_iter().filter_map(base62_of_random))
+            {
+                *place = fair;
+                filled += 1;
+            }
+        }
+        tag
+    }
+
+    /// Whether `tag` is the tag of these bytes. The time taken tells nothing of the right one.
+    pub fn holds(&self, bytes: &[u8], tag: &[u8]) -> bool {
+        blake3::hash(&self.tag(bytes)) == blake3::hash(tag)
     }
 }
 

@@ -26,7 +26,8 @@ use super::request_id::RequestIds;
 use super::sending::{Ready, Sending};
 use super::{body, dashboard, is_monitoring};
 use crate::app::operators::Operator;
-use crate::app::{App, KeyEntry};
+use crate::app::{App, KeyEntry, Who};
+use crate::domain::id::SessionId;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -43,7 +44,10 @@ pub(super) struct Gate {
 pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) now: Timestamp,
+    pub(super) request_id: String,
     caller: Result<Caller, Refusal>,
+    /// The session whose client secret was shown.
+    buyer: Result<SessionId, Refusal>,
     /// Who is logged in to the Dashboard.
     pub(super) operator: Option<Operator>,
     /// The client's address.
@@ -64,10 +68,38 @@ impl Visit {
         request.extensions_mut().remove().ok_or(Refusal::Internal)
     }
 
-    /// The key and what it sent, or why there is none.
-    pub(super) fn caller(self) -> Result<(Caller, Result<Bytes, Refusal>), Refusal> {
-        Ok((self.caller?, self.body))
+    /// Whoever shows an API key.
+    pub(super) fn merchant(&self) -> Result<Asker, Refusal> {
+        let caller = self.caller.as_ref().map_err(Clone::clone)?;
+        Ok(Asker {
+            who: Who::Merchant(Arc::clone(&caller.entry)),
+            permit: Some(Arc::clone(&caller.permit)),
+        })
     }
+
+    /// Whoever shows a client secret.
+    pub(super) fn buyer(&self) -> Result<Asker, Refusal> {
+        let session = self.buyer.clone()?;
+        Ok(Asker {
+            who: Who::Buyer(session),
+            permit: None,
+        })
+    }
+
+    /// Whoever shows one of the two.
+    pub(super) fn anyone(&self) -> Result<Asker, Refusal> {
+        match self.buyer {
+            Ok(_) | Err(Refusal::ClientSecretInvalid) => self.buyer(),
+            Err(_) => self.merchant(),
+        }
+    }
+}
+
+/// Who asks for something of the API.
+pub(super) struct Asker {
+    pub(super) who: Who,
+    /// A merchant's place among the running.
+    pub(super) permit: Option<Arc<Permit>>,
 }
 
 impl Gate {
@@ -96,13 +128,13 @@ impl Gate {
 
         let entry = self.enter(&request, now).await;
         let idempotency_key = echo.as_ref().and_then(|key| key.to_str().ok());
-        line.is_from(entry.key, idempotency_key);
+        line.is_from(entry.key.clone(), idempotency_key);
         let permit = entry
             .caller
             .as_ref()
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
-        let is_heard = entry.caller.is_ok() || entry.operator.is_some() || entry.may_log_in;
+        let is_heard = entry.is_heard();
         let body = self.body(&mut request, is_heard).await;
         body.iter().for_each(|body| line.came(body));
         let (request, response) = match entry.turned_away {
@@ -115,7 +147,9 @@ impl Gate {
                 request.extensions_mut().insert(Visit {
                     app,
                     now,
+                    request_id: request_id.to_str().unwrap_or_default().to_owned(),
                     caller: entry.caller,
+                    buyer: entry.buyer,
                     operator: entry.operator,
                     from: entry.from,
                     body,

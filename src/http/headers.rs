@@ -29,7 +29,7 @@ const EXPOSED: &str = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X
                        RateLimit-Policy, RateLimit, Retry-After, Idempotency-Key, Idempotent-Replayed, WWW-Authenticate, Allow";
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey";
 /// Every method that some path takes.
-pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
 
 /// The numbers an answer tells.
 #[derive(Clone, Copy, Debug)]

@@ -31,6 +31,8 @@ use crate::policy;
 
 const HEALTH: &str = "/healthz";
 const READINESS: &str = "/readyz";
+/// What the service itself has.
+const SERVICE_HEALTH: &str = "/functions/v1/health";
 
 /// Paths and methods that spend nothing, whoever asks: a monitor must not use up anybody's limit, and a preflight is
 /// the browser's doing.
@@ -39,21 +41,16 @@ fn is_unlimited(method: &Method, path: &str) -> bool {
 }
 
 fn is_monitoring(path: &str) -> bool {
-    path == HEALTH || path == READINESS
+    path == HEALTH || path == READINESS || path == SERVICE_HEALTH
 }
 
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(
-            path("/functions/v1/create-session", "POST, OPTIONS")
-                .route(web::post().to(payments::create_session)),
-        )
-        .service(readable("/functions/v1/sessions/{id}", || {
-            web::to(payments::session)
-        }))
+        .configure(payments::routes)
         .configure(dashboard::routes)
         .service(readable(HEALTH, || web::to(health)))
         .service(readable(READINESS, || web::to(readiness)))
+        .service(readable(SERVICE_HEALTH, || web::to(service_health)))
         .default_service(web::route().to(nowhere));
 }
 
@@ -115,6 +112,14 @@ async fn readiness(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .body(r#"{"status":"ready"}"#))
+}
+
+/// `GET /functions/v1/health`: payments can be kept, and by which version.
+async fn service_health(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let visit = Visit::of(&request)?;
+    visit.app.ready()?;
+    let health = serde_json::json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") });
+    Ok(HttpResponse::Ok().json(health))
 }
 
 /// The server of the API on this socket. Runs once awaited; its handle stops it.

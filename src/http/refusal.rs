@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -104,6 +106,58 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
         Refusal::SessionNotFound => {
             let message = "There is no such session for this API key. Check the id, and that it was made with the same account and mode.";
             (404, REQUEST, "session_not_found", message.into())
+        }
+        Refusal::PaymentNotFound => {
+            let message = "There is no such payment for this API key. Check the id, and that its session was made with the same account and mode.";
+            (404, REQUEST, "payment_not_found", message.into())
+        }
+        Refusal::ClientSecretMissing => {
+            let message = "This is asked with the session's client secret. Send it as Authorization: Bearer cs_...; create-session answers with it.";
+            (401, AUTHENTICATION, "missing_client_secret", message.into())
+        }
+        Refusal::ClientSecretInvalid => {
+            let message = "This client secret is not of this session, or the session's time is over. Make a new session and use its client_secret.";
+            (401, AUTHENTICATION, "invalid_client_secret", message.into())
+        }
+        Refusal::SessionNotUpdatable => {
+            let message = "The session can't be changed any more: somebody has paid or tried to, or it has ended. Make a new one.";
+            (400, REQUEST, "session_not_updatable", message.into())
+        }
+        Refusal::SessionNotCancelable => {
+            let message = "The session can't be canceled any more: it has ended, or money was taken. To give money back, refund the payment.";
+            (400, REQUEST, "session_not_cancelable", message.into())
+        }
+        Refusal::SessionCompleted => {
+            let message = "The session has ended, so it can't be paid. Make a new one.";
+            (409, REQUEST, "session_already_completed", message.into())
+        }
+        Refusal::SessionProcessing => {
+            let message = "Somebody is paying this session already. Read it to see how that ends.";
+            (409, REQUEST, "session_already_processing", message.into())
+        }
+        Refusal::SessionStateInvalid => {
+            let message =
+                "The session's state does not allow this. Read the session to see its status.";
+            (400, REQUEST, "invalid_session_state", message.into())
+        }
+        Refusal::PaymentNotCapturable => {
+            let message = "Nothing is held that could be captured: the payment must be authorized. Read its session to see how it stands.";
+            (400, REQUEST, "payment_not_capturable", message.into())
+        }
+        Refusal::PaymentNotRefundable => {
+            let message =
+                "There is nothing to refund: nothing was captured, or all of it was refunded.";
+            (400, REQUEST, "payment_not_refundable", message.into())
+        }
+        Refusal::PaymentMethodInvalid { takes } => (
+            400,
+            REQUEST,
+            "invalid_payment_method",
+            format!("The session can't be paid by this means. It takes: {takes}.").into(),
+        ),
+        Refusal::TokenProviderInvalid => {
+            let message = "token_provider must be one of atlas, basis_theory, vgs.";
+            (400, REQUEST, "invalid_token_provider", message.into())
         }
         Refusal::LogInRequired => {
             let message =
@@ -231,70 +285,66 @@ fn retry_after(limited: &RateLimited) -> u64 {
 
 /// The answer that a refusal becomes.
 pub(super) fn respond(refusal: &Refusal, request_id: &str) -> HttpResponse {
-    let (status, kind, code, message) = describe(refusal);
+    let mut response = HttpResponse::new(refusal.status_code());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    write_headers(refusal, headers);
+    response.set_body(actix_web::body::BoxBody::new(body(refusal, request_id)))
+}
+
+/// The body of the answer that a refusal becomes.
+pub(super) fn body(refusal: &Refusal, request_id: &str) -> Vec<u8> {
+    let (_, kind, code, message) = describe(refusal);
     let mut problem = Problem {
         kind,
         code,
         message,
         request_id,
-        param: None,
+        param: param(refusal),
         decline_code: None,
         limit: None,
         retry_after: None,
     };
-    let mut response = HttpResponse::new(
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-    );
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    match refusal {
-        Refusal::ParameterMissing { param, .. } => problem.param = Some(param),
-        Refusal::ParameterInvalid { param, .. } => problem.param = Some(param),
-        Refusal::FieldInvalid { field, .. } => problem.param = Some(field),
-        Refusal::PaymentFailed { decline_code } => problem.decline_code = Some(decline_code),
-        Refusal::KeyUnknown | Refusal::KeyRevoked | Refusal::KeyExpired => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        Refusal::MethodNotAllowed { allow } => {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        Refusal::IdempotencyKeyInUse => {
-            headers.insert(RETRY_AFTER, policy::RETRY_SOON.as_secs().into());
-        }
-        Refusal::RateLimited(limited) => {
-            let wait = retry_after(limited);
-            headers.insert(RETRY_AFTER, wait.into());
-            problem.limit = Some(limited.allowance.scope.as_str());
-            problem.retry_after = Some(wait);
-        }
-        Refusal::InvalidJson { .. }
-        | Refusal::IdempotencyKeyInvalid { .. }
-        | Refusal::AuthorizationTwice
-        | Refusal::TestModeOnly
-        | Refusal::OriginNotAllowed
-        | Refusal::SessionNotFound
-        | Refusal::LogInRequired
-        | Refusal::LinkSpent
-        | Refusal::PasswordWrong
-        | Refusal::HostUnknown
-        | Refusal::OriginForeign
-        | Refusal::FormTokenWrong
-        | Refusal::NotAForm
-        | Refusal::KeyNotFound
-        | Refusal::RequestNotFound
-        | Refusal::TooManyWatchers
-        | Refusal::RouteNotFound
-        | Refusal::IdempotencyKeyReused
-        | Refusal::TooLarge { .. }
-        | Refusal::TooSlow { .. }
-        | Refusal::UnsupportedMediaType
-        | Refusal::Internal
-        | Refusal::StorageUnavailable
-        | Refusal::LiveModeUnavailable => (),
+    if let Refusal::PaymentFailed { decline_code } = refusal {
+        problem.decline_code = Some(decline_code);
+    }
+    if let Refusal::RateLimited(limited) = refusal {
+        problem.limit = Some(limited.allowance.scope.as_str());
+        problem.retry_after = Some(retry_after(limited));
     }
     // Strings and numbers always serialise; an empty body would still carry the right status.
-    let body = serde_json::to_vec(&ErrorBody { error: problem }).unwrap_or_default();
-    response.set_body(actix_web::body::BoxBody::new(body))
+    serde_json::to_vec(&ErrorBody { error: problem }).unwrap_or_default()
+}
+
+/// The member or header that is at fault.
+fn param(refusal: &Refusal) -> Option<&str> {
+    if let Refusal::ParameterMissing { param, .. } = refusal {
+        Some(param)
+    } else if let Refusal::ParameterInvalid { param, .. } = refusal {
+        Some(param)
+    } else if let Refusal::FieldInvalid { field, .. } = refusal {
+        Some(field)
+    } else if let Refusal::PaymentMethodInvalid { .. } = refusal {
+        Some("payment_method_type")
+    } else {
+        (*refusal == Refusal::TokenProviderInvalid).then_some("token_provider")
+    }
+}
+
+/// What a refusal says in headers of its own.
+fn write_headers(refusal: &Refusal, headers: &mut HeaderMap) {
+    if refusal.is_of_a_credential() {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Refusal::MethodNotAllowed { allow } = refusal {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if *refusal == Refusal::IdempotencyKeyInUse {
+        headers.insert(RETRY_AFTER, policy::RETRY_SOON.as_secs().into());
+    }
+    if let Refusal::RateLimited(limited) = refusal {
+        headers.insert(RETRY_AFTER, retry_after(limited).into());
+    }
 }
 
 /// Handlers say `Err(refusal)`; the gate, which knows the request id, writes the answer.

@@ -7,24 +7,35 @@ use std::net::IpAddr;
 use parking_lot::Mutex;
 
 use super::meter::Meter;
+use crate::domain::id::SessionId;
 use crate::domain::limit::{Allowance, Scope};
 use crate::domain::refusal::RateLimited;
 use crate::domain::time::Timestamp;
 use crate::policy;
 
-/// What one person holds: an IPv4 address, or the /64 that an IPv6 line is given.
+/// What one person holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Origin {
+pub enum Origin {
+    /// An IPv4 address.
     V4(u32),
+    /// The /64 that an IPv6 line is given.
     V6(u64),
+    /// The client secret of a session.
+    Session(SessionId),
 }
 
-impl Origin {
-    fn of(address: IpAddr) -> Self {
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.to_bits()),
             IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64) as u64),
         }
+    }
+}
+
+impl From<SessionId> for Origin {
+    fn from(session: SessionId) -> Self {
+        Self::Session(session)
     }
 }
 
@@ -61,10 +72,14 @@ impl Addresses {
     ///
     /// # Errors
     /// [`RateLimited`] when nothing is left; then nothing is spent.
-    pub fn spend(&self, address: IpAddr, now: Timestamp) -> Result<Allowance, RateLimited> {
+    pub fn spend(
+        &self,
+        origin: impl Into<Origin>,
+        now: Timestamp,
+    ) -> Result<Allowance, RateLimited> {
         let mut meters = self.meters.lock();
         meters.clean(now);
-        let meter = meters.of(Origin::of(address), self.per_minute);
+        let meter = meters.of(origin.into(), self.per_minute);
         let spent = meter.spend(now);
         let allowance = meter.allowance(Scope::Address, now);
         spent
@@ -76,8 +91,8 @@ impl Addresses {
     }
 
     /// What the address has left, without spending or remembering anything.
-    pub fn standing(&self, address: IpAddr, now: Timestamp) -> Allowance {
-        match self.meters.lock().known.get(&Origin::of(address)) {
+    pub fn standing(&self, origin: impl Into<Origin>, now: Timestamp) -> Allowance {
+        match self.meters.lock().known.get(&origin.into()) {
             Some(meter) => meter.allowance(Scope::Address, now),
             None => Meter::new(self.per_minute).allowance(Scope::Address, now),
         }

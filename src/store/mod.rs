@@ -10,6 +10,7 @@
 mod journal;
 mod open;
 mod operator;
+mod payments;
 mod real_sync;
 mod rows;
 mod statistics;
@@ -33,16 +34,16 @@ use tokio::sync::oneshot;
 use self::journal::{Commit, Done, Health, Journal, Urgency, Vital, missing_space};
 use self::rows::{Row, Table, Unreadable};
 use self::tables::Trees;
-use crate::domain::id::{KeyId, SessionId};
+use crate::domain::id::KeyId;
 use crate::domain::idempotency::{Record, RecordId};
 use crate::domain::key::ApiKey;
-use crate::domain::payment::Session;
 use crate::domain::secret::Pepper;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
 pub use self::journal::Unavailable;
 pub use self::open::OPENER;
+pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
 
 /// Settings of the store.
@@ -150,30 +151,6 @@ impl Store {
         }
     }
 
-    /// A session.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store can't be read.
-    pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
-        self.read(Table::Sessions, id.as_bytes(), rows::decode_session)
-    }
-
-    /// Sessions made before `before`, or the latest ones, newest first.
-    pub fn sessions(
-        &self,
-        before: Option<&SessionId>,
-    ) -> impl Iterator<Item = Result<Session, Unavailable>> {
-        let tree = self.trees.of(Table::Sessions);
-        let rows = match before {
-            Some(before) => tree.range(..before.as_bytes().as_slice()),
-            None => tree.iter(),
-        };
-        rows.rev().map(|row| {
-            let (_, value) = row.map_err(|e| unreadable(Table::Sessions.name(), &e))?;
-            rows::decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
-        })
-    }
-
     /// Keeps a key as it now is.
     ///
     /// # Errors
@@ -181,36 +158,6 @@ impl Store {
     pub async fn keep_key(&self, key: &ApiKey, now: Timestamp) -> Result<(), Unavailable> {
         let row = Row::put(Table::Keys, key.id.as_bytes(), rows::encode_key(key));
         self.commit(Urgency::Urgent, now, vec![row], ()).await
-    }
-
-    /// Keeps a session and, when the request had an idempotency key, its record: both or neither. Goes on when nobody
-    /// waits any more; `until_kept` is dropped once they can be read, or could not be kept.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when they could not be kept.
-    pub async fn keep_session(
-        &self,
-        session: &Session,
-        record: Option<(&RecordId, &Record)>,
-        now: Timestamp,
-        until_kept: impl Send + 'static,
-    ) -> Result<(), Unavailable> {
-        let mut rows = Vec::with_capacity(3);
-        rows.push(Row::put(
-            Table::Sessions,
-            session.id.as_bytes(),
-            rows::encode_session(session),
-        ));
-        if let Some((id, record)) = record {
-            let key = rows::answer_key(record.expires_at, id.as_bytes());
-            rows.push(Row::put(Table::Answers, &key, rows::encode_record(record)));
-            rows.push(Row::put(
-                Table::Replies,
-                id.as_bytes(),
-                rows::encode_time(record.expires_at),
-            ));
-        }
-        self.commit(Urgency::Ordinary, now, rows, until_kept).await
     }
 
     /// Accounts for `count` requests of a key on a day, without waiting; `done` is told whether that is on disk. A

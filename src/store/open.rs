@@ -14,9 +14,9 @@ use crate::domain::secret::Pepper;
 use crate::policy;
 
 /// Format of the store. A store of another one is refused.
-const FORMAT: u32 = 2;
-/// The format before: every row of it is a row of this one, so it becomes this one by being opened.
-const OLD_FORMAT: u32 = 1;
+const FORMAT: u32 = 3;
+/// The formats before: every row of them is a row of this one, so they become this one by being opened.
+const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=2;
 const PEPPER_FILE: &str = "pepper";
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";
@@ -272,7 +272,7 @@ fn check_format(db: &sled::Db, is_new: bool) -> Result<(), String> {
         .map(|bytes| rows::decode_number(&bytes))
     {
         Some(Ok(FORMAT)) => Ok(()),
-        Some(Ok(OLD_FORMAT)) => name_format(&meta),
+        Some(Ok(old)) if OLD_FORMATS.contains(&old) => name_format(&meta),
         Some(Ok(other)) => Err(format!(
             "the store has format {other}, this atlas reads format {FORMAT}: use the atlas that wrote it, or a newer one"
         )),

@@ -3,11 +3,13 @@
 use bincode::{Decode, Encode};
 
 use crate::domain::asked::Asked;
-use crate::domain::id::KeyId;
+use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{Fingerprint, Record, Reply};
-use crate::domain::key::ApiKey;
+use crate::domain::key::{Account, ApiKey, Mode};
+use crate::domain::new_session::NewSession;
 use crate::domain::outcome::Outcomes;
-use crate::domain::payment::Session;
+use crate::domain::payment::Refund;
+use crate::domain::session::{ClientSecret, Session, SessionStatus};
 use crate::domain::time::{Day, Timestamp};
 
 /// Bytes that a row may claim to have: a damaged length must not ask for all memory there is.
@@ -20,6 +22,8 @@ const CONFIG: bincode::config::Configuration<
 const VERSION: u8 = 1;
 /// Records of version 1 did not say what was asked.
 const RECORD_VERSION: u8 = 2;
+/// Sessions of version 1 could not be paid.
+const SESSION_VERSION: u8 = 2;
 
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -42,10 +46,14 @@ pub(super) enum Table {
     Replays,
     /// What lets people into the Dashboard.
     Operator,
+    /// Session id and refund id -> refund.
+    Refunds,
+    /// Expiry and session id of sessions whose expiry somebody wants to be told of -> nothing.
+    Expiries,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
@@ -55,6 +63,8 @@ impl Table {
         Self::Outcomes,
         Self::Replays,
         Self::Operator,
+        Self::Refunds,
+        Self::Expiries,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -68,6 +78,8 @@ impl Table {
             Self::Outcomes => "outcomes",
             Self::Replays => "replays",
             Self::Operator => "operator",
+            Self::Refunds => "refunds",
+            Self::Expiries => "expiries",
         }
     }
 }
@@ -128,46 +140,86 @@ fn encode(
     }
 }
 
-fn versioned(value: &impl serde::Serialize) -> Vec<u8> {
-    let mut out = vec![VERSION];
+fn versioned(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
+    let mut out = vec![version];
     encode(&mut out, |out| {
         bincode::serde::encode_into_std_write(value, out, CONFIG)
     });
     out
 }
 
-fn unversioned<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+fn unversioned<T: serde::de::DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => match bincode::serde::decode_from_slice(rest, CONFIG) {
-            Ok((value, read)) if read == rest.len() => Ok(value),
-            _ => Err(Unreadable),
-        },
+        Some((found, rest)) if *found == version => {
+            match bincode::serde::decode_from_slice(rest, CONFIG) {
+                Ok((value, read)) if read == rest.len() => Ok(value),
+                _ => Err(Unreadable),
+            }
+        }
         _ => Err(Unreadable),
     }
 }
 
 pub(super) fn encode_key(key: &ApiKey) -> Vec<u8> {
-    versioned(key)
+    versioned(VERSION, key)
 }
 
 pub(super) fn decode_key(bytes: &[u8]) -> Result<ApiKey, Unreadable> {
-    unversioned(bytes)
+    unversioned(VERSION, bytes)
 }
 
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    versioned(session)
+    versioned(SESSION_VERSION, session)
+}
+
+/// A session as version 1 kept it.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct UnpaidSession {
+    pub(super) id: SessionId,
+    pub(super) account: Account,
+    pub(super) mode: Mode,
+    pub(super) client_secret: ClientSecret,
+    pub(super) status: SessionStatus,
+    pub(super) created_at: Timestamp,
+    pub(super) asked: NewSession,
 }
 
 pub(super) fn decode_session(bytes: &[u8]) -> Result<Session, Unreadable> {
-    unversioned(bytes)
+    if bytes.first() == Some(&SESSION_VERSION) {
+        return unversioned(SESSION_VERSION, bytes);
+    }
+    let UnpaidSession {
+        id,
+        account,
+        mode,
+        client_secret,
+        status: _,
+        created_at,
+        asked,
+    } = unversioned(VERSION, bytes)?;
+    let owner = (account, mode);
+    Ok(Session::new(asked, id, client_secret, owner, created_at))
+}
+
+pub(super) fn encode_refund(refund: &Refund) -> Vec<u8> {
+    versioned(VERSION, refund)
+}
+
+pub(super) fn decode_refund(bytes: &[u8]) -> Result<Refund, Unreadable> {
+    unversioned(VERSION, bytes)
+}
+
+/// Refunds lie beside each other by session.
+pub(super) fn refund_key(refund: &Refund) -> Vec<u8> {
+    [refund.payment.as_bytes().as_slice(), refund.id.as_bytes()].concat()
 }
 
 pub(super) fn encode_outcomes(outcomes: Outcomes) -> Vec<u8> {
-    versioned(&outcomes)
+    versioned(VERSION, &outcomes)
 }
 
 pub(super) fn decode_outcomes(bytes: &[u8]) -> Result<Outcomes, Unreadable> {
-    unversioned(bytes)
+    unversioned(VERSION, bytes)
 }
 
 /// Written from borrowed parts, read into owned ones: bincode writes both alike.
@@ -244,6 +296,23 @@ pub(super) fn decode_answer_key(bytes: &[u8]) -> Result<(Timestamp, [u8; 16]), U
         Timestamp::from_millis(u64::from_be_bytes(*expires_at)),
         id.try_into().map_err(|_| Unreadable)?,
     ))
+}
+
+/// What expires first comes first.
+pub(super) fn expiry_key(expires_at: Timestamp, session: &SessionId) -> Vec<u8> {
+    [&expires_at.millis().to_be_bytes()[..], session.as_bytes()].concat()
+}
+
+/// Session and time of an expiry's key.
+pub(super) fn decode_expiry_key(bytes: &[u8]) -> Result<(SessionId, Timestamp), Unreadable> {
+    let (at, id) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
+    let session = SessionId::from_bytes(id).ok_or(Unreadable)?;
+    Ok((session, Timestamp::from_millis(u64::from_be_bytes(*at))))
+}
+
+/// The first key of rows of a later time than `now`.
+pub(super) fn time_after(now: Timestamp) -> [u8; 8] {
+    now.millis().saturating_add(1).to_be_bytes()
 }
 
 /// Days sort before keys, so that a day is one range.

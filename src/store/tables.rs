@@ -12,20 +12,14 @@ pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
 
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
-        let [
-            keys,
-            last_used,
-            replies,
-            answers,
-            sessions,
-            days,
-            outcomes,
-            replays,
-            operator,
-        ] = Table::ALL.map(|table| db.open_tree(table.name()));
-        Ok(Self([
-            keys?, last_used?, replies?, answers?, sessions?, days?, outcomes?, replays?, operator?,
-        ]))
+        let mut trees = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            trees.push(db.open_tree(table.name())?);
+        }
+        trees
+            .try_into()
+            .map(Self)
+            .map_err(|_| sled::Error::Unsupported("a table is missing".to_owned()))
     }
 
     pub(super) const fn of(&self, table: Table) -> &sled::Tree {

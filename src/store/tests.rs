@@ -6,14 +6,15 @@ use proptest::prelude::*;
 
 use super::rows::*;
 use super::*;
+use crate::domain::id::SessionId;
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, Reply};
 use crate::domain::key::{Account, KeyName, Mode, OwnLimits, RetiredSecret};
 use crate::domain::money::{Currency, Money};
 use crate::domain::new_session::{
     Address, Browser, CallbackUrls, CaptureMethod, Customer, NewSession, PaymentMethod,
 };
-use crate::domain::payment::{ClientSecret, Session, SessionStatus};
 use crate::domain::secret::SecretHash;
+use crate::domain::session::{ClientSecret, Session, SessionStatus};
 
 const OPTIONS: Options = Options {
     cache: 8 << 20,
@@ -111,7 +112,36 @@ prop_compose! {
 fn session(asked: NewSession, number: u64) -> Session {
     let id = SessionId::new(at(number), *b"000000000000000000000000");
     let owner = (Account::default(), Mode::Test);
-    Session::new(asked, id, ClientSecret::new([b's'; 48]), owner, at(number))
+    Session::new(
+        asked,
+        id,
+        ClientSecret::new(&id, [b's'; 24]),
+        owner,
+        at(number),
+    )
+}
+
+/// The row of a session as the first version wrote it.
+fn encode_unpaid(session: &Session) -> Vec<u8> {
+    let row = UnpaidSession {
+        id: session.id,
+        account: session.account.clone(),
+        mode: session.mode,
+        client_secret: session.client_secret.clone(),
+        status: session.status,
+        created_at: session.created_at,
+        asked: session.asked.clone(),
+    };
+    let config = bincode::config::standard();
+    let row = bincode::serde::encode_to_vec(&row, config).expect("a row");
+    [&[1], row.as_slice()].concat()
+}
+
+fn effect(session: Session) -> Effect {
+    Effect {
+        session: Some(session),
+        ..Effect::default()
+    }
 }
 
 fn plain_order() -> NewSession {
@@ -167,7 +197,7 @@ fn keep(store: &Store, number: u64, record: &Record) {
         session(plain_order(), number),
         place(&format!("order-{number}")),
     );
-    block_on(store.keep_session(&session, Some((&place, record)), at(number), ())).expect("kept");
+    block_on(store.keep(&effect(session), Some((&place, record)), at(number), ())).expect("kept");
 }
 
 proptest! {
@@ -183,6 +213,12 @@ proptest! {
         let session = session(asked, number);
         prop_assert_eq!(session.status, SessionStatus::RequiresPaymentMethod);
         prop_assert_eq!(decode_session(&encode_session(&session)), Ok(session));
+    }
+
+    #[test]
+    fn a_session_of_the_first_version_reads_as_one_that_nobody_has_paid(asked in any_asked(), number in 0_u64..1 << 40) {
+        let session = session(asked, number);
+        prop_assert_eq!(decode_session(&encode_unpaid(&session)), Ok(session));
     }
 
     #[test]
@@ -409,6 +445,6 @@ fn after_closing_nothing_is_kept_and_that_is_said() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     store.close(at(0), &[]).expect("closed");
-    let kept = block_on(store.keep_session(&session(plain_order(), 1), None, at(1), ()));
+    let kept = block_on(store.keep(&effect(session(plain_order(), 1)), None, at(1), ()));
     assert_eq!(kept, Err(Unavailable));
 }

@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use atlas::app::keys::{KeyAnswer, KeyCommand, NewKey};
-use atlas::app::{App, Call, Presented};
+use atlas::app::{App, Call, Presented, Who};
 use atlas::clock::Clock;
 use atlas::config::{Given, Place, Purpose, Settings};
 use atlas::domain::idempotency::{IdempotencyKey, Reply};
 use atlas::domain::json::Json;
 use atlas::domain::key::{Account, Mode, OwnLimits};
 use atlas::domain::limit::Limits;
-use atlas::domain::payment::Session;
 use atlas::domain::refusal::Refusal;
 use atlas::domain::time::Timestamp;
 use proptest::collection::vec;
@@ -90,12 +89,13 @@ async fn make_key(app: &Arc<App>) -> String {
     }
 }
 
-fn render(session: &Session) -> Reply {
-    Reply {
-        status: 201,
-        content_type: "text/plain".into(),
-        body: session.id.to_string().into_bytes(),
-    }
+fn refused(_: &Refusal, _: &str) -> Reply {
+    panic!("nothing is declined here")
+}
+
+fn id_in(reply: &Reply) -> String {
+    let session: serde_json::Value = serde_json::from_slice(&reply.body).expect("a session");
+    session["id"].as_str().expect("an id").to_owned()
 }
 
 fn order(
@@ -116,8 +116,10 @@ fn order(
         }
         let permit = Arc::new(app.admit(&entry, now).await.expect("admitted"));
         let call = Call {
-            entry,
-            permit,
+            who: Who::Merchant(entry),
+            permit: Some(permit),
+            request_id: "req_1".to_owned(),
+            refused,
             now,
             method: "POST".to_owned(),
             path: "/".to_owned(),
@@ -125,10 +127,7 @@ fn order(
             idempotency_key: Some(IdempotencyKey::parse(key.as_bytes()).expect("a key")),
         };
         let body = Json::parse(br#"{"amount":1,"currency":"USD"}"#).expect("JSON");
-        let answer = app.create_session(call, &body, render).await;
-        (
-            key,
-            answer.map(|answer| String::from_utf8(answer.reply.body).expect("an id")),
-        )
+        let answer = app.create_session(call, &body).await;
+        (key, answer.map(|answer| id_in(&answer.reply)))
     }
 }

@@ -103,7 +103,8 @@ pub(super) async fn sessions(request: HttpRequest) -> Result<HttpResponse, Refus
         mode.is_none_or(|mode| mode == session.mode)
             && (account.is_empty() || account == session.account.as_str())
     })?;
-    let rows = found.into_iter().map(|session| SessionRow {
+    let rows = found.into_iter().map(|session| session.at(desk.now));
+    let rows = rows.map(|session| SessionRow {
         id: session.id,
         mode: session.mode,
         account: session.account,
@@ -131,8 +132,10 @@ pub(super) async fn session(
     let desk = Desk::of(&request)?;
     let id = SessionId::parse(&id).ok_or(Refusal::SessionNotFound)?;
     let session = desk.app.any_session(&id)?.ok_or(Refusal::SessionNotFound)?;
+    let refunds = desk.app.refunds(&id)?;
     let view = SessionPage {
-        session: &session,
+        session: &session.at(desk.now),
+        refunds: &refunds,
         now: desk.now,
     };
     Ok(ok(session_page(&desk.frame, &view)))

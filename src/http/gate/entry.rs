@@ -7,7 +7,8 @@ use actix_web::dev::ServiceRequest;
 
 use super::{Caller, Gate};
 use crate::app::operators::Operator;
-use crate::app::{KeyEntry, Unidentified};
+use crate::app::{KeyEntry, Presented, Unidentified};
+use crate::domain::id::SessionId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::http::dashboard::door;
@@ -19,6 +20,8 @@ use crate::http::who::{Credentials, address};
 pub(super) struct Entry {
     pub(super) told: Told,
     pub(super) caller: Result<Caller, Refusal>,
+    /// The session whose client secret was shown.
+    pub(super) buyer: Result<SessionId, Refusal>,
     /// For the log, also of a key that was turned away.
     pub(super) key: Option<Arc<KeyEntry>>,
     /// Set when the request goes no further than the gate.
@@ -35,12 +38,20 @@ impl Entry {
         Self {
             told,
             caller: Err(Refusal::KeyUnknown),
+            buyer: Err(Refusal::ClientSecretMissing),
             key: None,
             turned_away: None,
             operator: None,
             from,
             may_log_in: false,
         }
+    }
+}
+
+impl Entry {
+    /// Whether what it sends is read.
+    pub(super) fn is_heard(&self) -> bool {
+        self.caller.is_ok() || self.buyer.is_ok() || self.operator.is_some() || self.may_log_in
     }
 }
 
@@ -58,7 +69,13 @@ impl Gate {
             return Entry::of_stranger(told, from);
         }
         let credentials = Credentials::read(request.headers());
-        match app.identify(credentials.presented(), now).await {
+        let presented = credentials.presented();
+        if let Presented::Secret(secret) = presented
+            && secret.starts_with(b"cs_")
+        {
+            return self.enter_buyer(app.buyer(secret), from, now);
+        }
+        match app.identify(presented, now).await {
             Ok(entry) => self.enter_known(entry, from, now).await,
             Err(why) => self.enter_stranger(from, why, now),
         }
@@ -86,6 +103,27 @@ impl Gate {
             key,
             turned_away,
             ..Entry::of_stranger(told, from)
+        }
+    }
+
+    /// A buyer has a bucket of their own, by the session: they spend nothing of the merchant's, and not of their address,
+    /// which many may share.
+    fn enter_buyer(&self, session: Option<SessionId>, from: IpAddr, now: Timestamp) -> Entry {
+        let Some(session) = session else {
+            let why = Unidentified::from(Refusal::KeyUnknown);
+            return Entry {
+                buyer: Err(Refusal::ClientSecretInvalid),
+                ..self.enter_stranger(from, why, now)
+            };
+        };
+        let (allowance, limited) = match self.app.buyers.spend(session, now) {
+            Ok(allowance) => (allowance, None),
+            Err(limited) => (limited.allowance, Some(Refusal::RateLimited(limited))),
+        };
+        Entry {
+            buyer: limited.clone().map_or(Ok(session), Err),
+            turned_away: limited,
+            ..Entry::of_stranger(Told::Address(allowance), from)
         }
     }
 

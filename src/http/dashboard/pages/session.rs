@@ -7,14 +7,19 @@ use maud::{Markup, html};
 use super::layout::{Frame, Page, Section, page};
 use super::sessions::status_name;
 use super::{money, parts};
+use crate::domain::masking::masked;
+use crate::domain::money::Money;
 use crate::domain::new_session::{NewSession, PaymentMethod};
-use crate::domain::payment::Session;
+use crate::domain::payment::{Payment, Refund};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 
 /// A session at a point in time.
 pub(in crate::http) struct SessionPage<'a> {
-    /// The session.
+    /// The session, as it stands.
     pub(in crate::http) session: &'a Session,
+    /// What of its payment was given back.
+    pub(in crate::http) refunds: &'a [Refund],
     /// The time of the request.
     pub(in crate::http) now: Timestamp,
 }
@@ -33,6 +38,7 @@ pub(in crate::http) fn session_page(frame: &Frame, view: &SessionPage<'_>) -> Ma
             actions: html! {},
             body: html! {
                 (parts::facts(&own_facts(session, view.now)))
+                @if let Some(payment) = &session.payment { (paid(session, payment, view.refunds)) }
                 div.sides {
                     (asked_for(asked))
                     (group("Buyer", asked.customer.as_ref().map(|group| group.given())))
@@ -60,9 +66,77 @@ fn own_facts(session: &Session, now: Timestamp) -> Vec<(&'static str, Markup)> {
             "Can be paid until",
             parts::time_and_distance(session.asked.expires_at, now),
         ),
+        (
+            "Canceled",
+            html! {
+                @match session.cancellation {
+                    Some(canceled) => {
+                        (parts::time_and_distance(canceled.at, now)) " " code { (canceled.reason.as_str()) }
+                    }
+                    None => { "no" }
+                }
+            },
+        ),
         ("Id", html! { code { (session.id) } }),
         ("Client secret", html! { code { "cs_..." } }),
     ]
+}
+
+/// What came of it.
+fn paid(session: &Session, payment: &Payment, refunds: &[Refund]) -> Markup {
+    let sum = |amount| {
+        let currency = session.asked.money.currency;
+        money::written(Money { amount, currency })
+    };
+    let card = payment.card.as_ref().map(|card| {
+        let (brand, last4) = (card.brand.as_str(), card.last4.as_str());
+        format!(
+            "{brand} ...{last4}, until {}/{}",
+            card.exp_month, card.exp_year
+        )
+    });
+    let facts = [
+        ("Status", html! { code { (payment.status.as_str()) } }),
+        (
+            "Paid by",
+            html! { (card.unwrap_or_else(|| payment.method.as_str().to_owned())) },
+        ),
+        ("Captured", html! { (sum(payment.captured)) }),
+        ("Refunded", html! { (sum(payment.refunded)) }),
+        ("Processor", html! { (payment.processor.as_str()) }),
+        (
+            "Decline",
+            html! { @if let Some(code) = payment.failure { code { (code.as_str()) } } @else { "none" } },
+        ),
+        ("Id", html! { code { (session.payment_id()) } }),
+    ];
+    html! {
+        section {
+            h2 { "Payment" }
+            (parts::facts(&facts))
+            @if !refunds.is_empty() { (refund_table(refunds, &sum)) }
+        }
+    }
+}
+
+fn refund_table(refunds: &[Refund], sum: &dyn Fn(u32) -> String) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Refunds" {
+            table {
+                thead { tr { th scope="col" { "Refund" } th scope="col" { "Amount" } th scope="col" { "When" } th scope="col" { "Reason" } } }
+                tbody {
+                    @for refund in refunds {
+                        tr {
+                            td { code { (refund.id) } }
+                            td { (sum(refund.amount)) }
+                            td { (refund.created_at.spelled()) }
+                            td { (masked(refund.reason.as_deref().unwrap_or_default())) }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn asked_for(asked: &NewSession) -> Markup {
@@ -88,7 +162,7 @@ fn asked_for(asked: &NewSession) -> Markup {
     let given = given
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
-    group("Payment", Some(given.collect()))
+    group("Asked for", Some(given.collect()))
 }
 
 /// The members of a part of the session, under a heading.

@@ -10,7 +10,7 @@ use super::{links, money, parts};
 use crate::domain::id::SessionId;
 use crate::domain::key::{Account, Mode};
 use crate::domain::money::Money;
-use crate::domain::payment::SessionStatus;
+use crate::domain::session::SessionStatus;
 use crate::domain::time::Timestamp;
 
 /// Characters of a text of a client's that a row shows.
@@ -132,6 +132,11 @@ fn row(session: &SessionRow, now: Timestamp) -> Markup {
 pub(super) const fn status_name(status: SessionStatus) -> &'static str {
     match status {
         SessionStatus::RequiresPaymentMethod => "Waiting for the buyer",
+        SessionStatus::RequiresAction => "Waiting for the buyer's bank",
+        SessionStatus::Processing => "Held, not captured",
+        SessionStatus::Succeeded => "Paid",
+        SessionStatus::Failed => "Declined",
+        SessionStatus::Canceled => "Canceled",
     }
 }
 

@@ -1,0 +1,399 @@
+//! Sessions and their payments: the verbs of the API (contract, section 5). Each claims its idempotency key, waits for its
+//! turn at the session, decides by what it finds, and keeps effect and answer in one write.
+
+use std::sync::Arc;
+
+use super::objects::refund_object;
+use super::once::{Begun, Claim};
+use super::turns::Turn;
+use super::{Answer, App, Call, Who};
+use crate::domain::fields::Fields;
+use crate::domain::id::{PaymentId, RefundId, SessionId};
+use crate::domain::idempotency::Reply;
+use crate::domain::json::Json;
+use crate::domain::key::Mode;
+use crate::domain::new_session::{NewSession, word};
+use crate::domain::payment::{Attempt, Payment, PaymentStatus};
+use crate::domain::refusal::Refusal;
+use crate::domain::session::{CancellationReason, ClientSecret, Session, SessionStatus};
+use crate::domain::session_change::SessionChange;
+use crate::domain::time::Timestamp;
+use crate::entropy;
+use crate::simulator::confirmation;
+use crate::store::{Effect, Unavailable};
+use crate::{domain, policy};
+
+/// What was decided about a session.
+struct Decided {
+    effect: Effect,
+    reply: Reply,
+}
+
+/// A session that nobody else changes meanwhile.
+struct Held {
+    session: Session,
+    turn: Turn,
+}
+
+fn no_entropy(entropy::NoEntropy: entropy::NoEntropy) -> Refusal {
+    Refusal::Internal
+}
+
+impl App {
+    /// Makes a payment session.
+    ///
+    /// # Errors
+    /// Any refusal of idempotency, of a member of the body, or of the store.
+    pub async fn create_session(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+    ) -> Result<Answer, Refusal> {
+        let Who::Merchant(entry) = &call.who else {
+            return Err(Refusal::KeyUnknown);
+        };
+        let key = &Arc::clone(entry).key;
+        let claim = match self.begin(&call, body)? {
+            Begun::Run(claim) => claim,
+            Begun::Replay(reply) => return Ok(Answer::again(reply)),
+        };
+        let asked = NewSession::parse(body, call.now)?;
+        if key.mode == Mode::Live {
+            return Err(Refusal::LiveModeUnavailable);
+        }
+        let id = SessionId::new(call.now, entropy::base62().map_err(no_entropy)?);
+        let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
+        let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
+        let reply = Reply::json(201, &self.session_object(&session));
+        let effect = self.changed(None, session);
+        self.finish(call, claim, effect, reply, None).await
+    }
+
+    /// Reads a session as it stands.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionNotFound`], also for one of another account or mode; [`Refusal::ClientSecretInvalid`];
+    /// [`Refusal::StorageUnavailable`].
+    pub fn session(&self, who: &Who, id: &str, now: Timestamp) -> Result<Session, Refusal> {
+        let id = SessionId::parse(id);
+        if let Who::Buyer(own) = who
+            && id != Some(*own)
+        {
+            return Err(Refusal::ClientSecretInvalid);
+        }
+        let id = id.ok_or(Refusal::SessionNotFound)?;
+        let found = self
+            .store
+            .session(&id)
+            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        match who {
+            Who::Merchant(entry) => found
+                .filter(|session| session.belongs_to(&entry.key.account, entry.key.mode))
+                .ok_or(Refusal::SessionNotFound),
+            Who::Buyer(_) => found
+                .filter(|session| !session.has_expired(now))
+                .ok_or(Refusal::ClientSecretInvalid),
+        }
+        .map(|session| session.at(now))
+    }
+
+    /// The session of a client secret, if we gave it out. Whether its time is over is seen when it is read.
+    pub fn buyer(&self, secret: &[u8]) -> Option<SessionId> {
+        let (id, tag) = secret
+            .strip_prefix(b"cs_")?
+            .split_at_checked(SessionId::LENGTH)?;
+        self.secrets
+            .holds(id, tag)
+            .then(|| SessionId::from_bytes(id))
+            .flatten()
+    }
+
+    /// Changes what a session asks for.
+    ///
+    /// # Errors
+    /// As [`App::create_session`], and [`Refusal::SessionNotUpdatable`].
+    pub async fn update_session(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        id: &str,
+    ) -> Result<Answer, Refusal> {
+        self.change(call, body, id, |app, before, call| {
+            let change = SessionChange::parse(body)?;
+            let session = before.clone().update(change, call.now)?;
+            Ok(app.shown(before, session))
+        })
+        .await
+    }
+
+    /// Gives a session up.
+    ///
+    /// # Errors
+    /// As [`App::create_session`], and [`Refusal::SessionNotCancelable`].
+    pub async fn cancel_session(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        id: &str,
+    ) -> Result<Answer, Refusal> {
+        self.change(call, body, id, |app, before, call| {
+            let reason = reason(body)?;
+            let session = before.clone().cancel(reason, call.now)?;
+            Ok(app.shown(before, session))
+        })
+        .await
+    }
+
+    /// Pays, or tries to: a decline is an answer that is kept.
+    ///
+    /// # Errors
+    /// As [`App::create_session`]; [`Refusal::SessionCompleted`], [`Refusal::SessionProcessing`] and what
+    /// [`confirmation::read`] finds.
+    pub async fn confirm(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        id: &str,
+    ) -> Result<Answer, Refusal> {
+        self.change(call, body, id, |app, before, call| {
+            before.check_confirmable()?;
+            let attempt = confirmation::read(body, &before.asked)?;
+            app.pay(before, attempt, call)
+        })
+        .await
+    }
+
+    /// The buyer's page pays: as [`App::confirm`], of what a form said.
+    ///
+    /// # Errors
+    /// As [`App::confirm`].
+    pub async fn pay_by_page(
+        self: &Arc<Self>,
+        call: Call,
+        id: SessionId,
+        attempt: Attempt,
+    ) -> Result<Session, Refusal> {
+        self.change_by_page(call, id, |before, now| before.confirm(attempt, now))
+            .await
+    }
+
+    /// The buyer has done what their bank asked for, or has not.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionStateInvalid`] when nothing was asked.
+    pub async fn act_by_page(
+        self: &Arc<Self>,
+        call: Call,
+        id: SessionId,
+        passed: bool,
+    ) -> Result<Session, Refusal> {
+        self.change_by_page(call, id, |before, now| before.acted(passed, now))
+            .await
+    }
+
+    /// The buyer goes away.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionNotCancelable`]
+    pub async fn cancel_by_page(
+        self: &Arc<Self>,
+        call: Call,
+        id: SessionId,
+    ) -> Result<Session, Refusal> {
+        self.change_by_page(call, id, |before, now| {
+            before.cancel(CancellationReason::Abandoned, now)
+        })
+        .await
+    }
+
+    /// Takes money that is held.
+    ///
+    /// # Errors
+    /// As [`App::create_session`]; [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotCapturable`].
+    pub async fn capture(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        payment: &str,
+    ) -> Result<Answer, Refusal> {
+        self.change_payment(call, body, payment, |app, before, call| {
+            let amount = amount(body)?;
+            let session = before.clone().capture(amount, call.now)?;
+            let payment = session.payment.as_ref().ok_or(Refusal::PaymentNotFound)?;
+            let reply = Reply::json(200, &app.payment_object(&session, payment));
+            Ok(Decided {
+                reply,
+                effect: app.changed(Some(before), session),
+            })
+        })
+        .await
+    }
+
+    /// Gives money back.
+    ///
+    /// # Errors
+    /// As [`App::create_session`]; [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotRefundable`].
+    pub async fn refund(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        payment: &str,
+    ) -> Result<Answer, Refusal> {
+        self.change_payment(call, body, payment, |app, before, call| {
+            let amount = amount(body)?;
+            let reason = Fields::of_body(body)?.text("reason", policy::TEXT_MAX)?;
+            let id = RefundId::new(call.now, entropy::base62().map_err(no_entropy)?);
+            let (session, refund) = before.clone().refund(amount, reason, id, call.now)?;
+            let reply = Reply::json(200, &refund_object(&session, &refund));
+            let effect = Effect {
+                refund: Some(refund),
+                ..app.changed(Some(before), session)
+            };
+            Ok(Decided { reply, effect })
+        })
+        .await
+    }
+
+    fn pay(&self, before: &Session, attempt: Attempt, call: &Call) -> Result<Decided, Refusal> {
+        let session = before.clone().confirm(attempt, call.now)?;
+        let payment = session.payment.as_ref().ok_or(Refusal::Internal)?;
+        let reply = match declined(payment) {
+            Some(refusal) => (call.refused)(&refusal, &call.request_id),
+            None => Reply::json(200, &self.payment_object(&session, payment)),
+        };
+        Ok(Decided {
+            reply,
+            effect: self.changed(Some(before), session),
+        })
+    }
+
+    fn shown(&self, before: &Session, session: Session) -> Decided {
+        let reply = Reply::json(200, &self.session_object(&session));
+        Decided {
+            reply,
+            effect: self.changed(Some(before), session),
+        }
+    }
+
+    /// What there is to keep of a session that has become another; nothing when it has not.
+    fn changed(&self, before: Option<&Session>, session: Session) -> Effect {
+        let session = (before != Some(&session)).then_some(session);
+        Effect {
+            session,
+            ..Effect::default()
+        }
+    }
+
+    async fn change_payment(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        payment: &str,
+        decide: impl FnOnce(&Self, &Session, &Call) -> Result<Decided, Refusal>,
+    ) -> Result<Answer, Refusal> {
+        let id = PaymentId::parse(payment).ok_or(Refusal::PaymentNotFound);
+        let id = id.map(|id| SessionId::from(id).to_string());
+        let changed = match &id {
+            Ok(id) => self.change(call, body, id, decide).await,
+            // The idempotency key has its say first, as with any other request.
+            Err(_) => self.change(call, body, "", decide).await,
+        };
+        changed.map_err(|refusal| {
+            if refusal == Refusal::SessionNotFound {
+                Refusal::PaymentNotFound
+            } else {
+                refusal
+            }
+        })
+    }
+
+    /// The way of a request that changes a session.
+    async fn change(
+        self: &Arc<Self>,
+        call: Call,
+        body: &Json,
+        id: &str,
+        decide: impl FnOnce(&Self, &Session, &Call) -> Result<Decided, Refusal>,
+    ) -> Result<Answer, Refusal> {
+        if let Who::Buyer(_) = call.who {
+            // A credential whose time is over opens nothing, not even a kept answer.
+            self.session(&call.who, id, call.now)?;
+        }
+        let claim = match self.begin(&call, body)? {
+            Begun::Run(claim) => claim,
+            Begun::Replay(reply) => return Ok(Answer::again(reply)),
+        };
+        let Held { session, turn } = self.hold(&call.who, id, call.now).await?;
+        let Decided { effect, reply } = decide(self, &session, &call)?;
+        self.finish(call, claim, effect, reply, Some(turn)).await
+    }
+
+    async fn change_by_page(
+        self: &Arc<Self>,
+        call: Call,
+        id: SessionId,
+        decide: impl FnOnce(Session, Timestamp) -> Result<Session, Refusal>,
+    ) -> Result<Session, Refusal> {
+        let Held { session, turn } = self.hold(&call.who, &id.to_string(), call.now).await?;
+        let after = decide(session.clone(), call.now)?;
+        let effect = self.changed(Some(&session), after.clone());
+        let reply = Reply::json(200, &());
+        self.finish(call, Claim::of_nothing(self), effect, reply, Some(turn))
+            .await?;
+        Ok(after)
+    }
+
+    async fn hold(&self, who: &Who, id: &str, now: Timestamp) -> Result<Held, Refusal> {
+        let place = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
+        let turn = self.turns.of(&place).await;
+        let session = self.session(who, id, now)?;
+        Ok(Held { session, turn })
+    }
+
+    /// Whether a session can still be paid.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionStateInvalid`] once it has ended.
+    pub fn check_open(session: &Session) -> Result<(), Refusal> {
+        match session.status {
+            SessionStatus::RequiresPaymentMethod
+            | SessionStatus::RequiresAction
+            | SessionStatus::Processing => Ok(()),
+            SessionStatus::Succeeded | SessionStatus::Failed | SessionStatus::Canceled => {
+                Err(Refusal::SessionStateInvalid)
+            }
+        }
+    }
+}
+
+fn declined(payment: &Payment) -> Option<Refusal> {
+    let code = payment
+        .failure
+        .filter(|_| payment.status == PaymentStatus::Failed)?;
+    Some(Refusal::PaymentFailed {
+        decline_code: code.as_str(),
+    })
+}
+
+/// An amount that may be left out.
+fn amount(body: &Json) -> Result<Option<u32>, Refusal> {
+    let fields = Fields::of_body(body)?;
+    let given = fields.get("amount").is_some();
+    given
+        .then(|| domain::new_session::amount(&fields))
+        .transpose()
+}
+
+fn reason(body: &Json) -> Result<CancellationReason, Refusal> {
+    let fields = Fields::of_body(body)?;
+    let Some(value) = fields.get("cancellation_reason") else {
+        return Ok(CancellationReason::RequestedByCustomer);
+    };
+    let reason = word(value, CancellationReason::parse);
+    reason
+        .filter(|reason| *reason != CancellationReason::Expired)
+        .ok_or_else(|| {
+            let must = "must be one of duplicate, fraudulent, requested_by_customer, abandoned.";
+            Refusal::invalid("cancellation_reason", must)
+        })
+}

@@ -1,0 +1,116 @@
+//! The API: sessions, their payments, and what helps to test a shop (contract, section 5). Each handler reads who asks and
+//! what for, and hands it to a verb of the app.
+
+mod sessions;
+mod testing;
+mod transactions;
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
+
+use super::gate::{Asker, Visit};
+use super::headers::REPLAYED;
+use super::{body, path, readable, refusal};
+use crate::app::{Answer, Call};
+use crate::domain::idempotency::Reply;
+use crate::domain::json::Json;
+use crate::domain::refusal::Refusal;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let sent = |name, route: fn() -> Route| {
+        path(name, "POST, OPTIONS").route(route().guard(guard::Post()))
+    };
+    config
+        .service(sent("/functions/v1/create-session", || {
+            web::to(sessions::create)
+        }))
+        .service(
+            path("/functions/v1/sessions/{id}", "GET, HEAD, PATCH, OPTIONS")
+                .route(web::to(sessions::read).guard(guard::Any(guard::Get()).or(guard::Head())))
+                .route(web::patch().to(sessions::update)),
+        )
+        .service(sent("/functions/v1/sessions/{id}/cancel", || {
+            web::to(sessions::cancel)
+        }))
+        .service(readable("/functions/v1/get-session-config/{id}", || {
+            web::to(sessions::config)
+        }))
+        .service(sent("/functions/v1/confirm-payment", || {
+            web::to(transactions::confirm_named)
+        }))
+        .service(sent("/functions/v1/confirm-payment/{id}", || {
+            web::to(transactions::confirm)
+        }))
+        .service(sent("/functions/v1/capture-payment/{id}", || {
+            web::to(transactions::capture)
+        }))
+        .service(sent("/functions/v1/refund-payment/{id}", || {
+            web::to(transactions::refund)
+        }))
+        .service(readable("/functions/v1/test-cards", || {
+            web::to(testing::cards)
+        }));
+}
+
+/// What a request asks for, once it is known who asks.
+fn call_of(request: &HttpRequest, visit: &Visit, asker: Asker) -> Result<Call, Refusal> {
+    let idempotency_key = body::idempotency_key(request.headers())?;
+    Ok(Call {
+        who: asker.who,
+        permit: asker.permit,
+        request_id: visit.request_id.clone(),
+        refused: kept_refusal,
+        now: visit.now,
+        method: request.method().to_string(),
+        path: request.path().to_owned(),
+        query: request.query_string().to_owned(),
+        idempotency_key,
+    })
+}
+
+/// The body of a request that may have none.
+fn body_or_nothing(request: &HttpRequest, visit: &Visit) -> Result<Json, Refusal> {
+    let sent = visit.body.as_ref().map_err(Clone::clone)?;
+    if sent.is_empty() {
+        return Ok(Json::Object(std::collections::BTreeMap::new()));
+    }
+    body::json(request, visit.body.clone())
+}
+
+/// A refusal as an answer that is kept: a decline.
+pub(in crate::http) fn kept_refusal(refused: &Refusal, request_id: &str) -> Reply {
+    Reply {
+        status: refusal::describe(refused).0,
+        content_type: Cow::Borrowed("application/json"),
+        body: refusal::body(refused, request_id),
+    }
+}
+
+fn respond(answer: Answer) -> HttpResponse {
+    let Answer { reply, replayed } = answer;
+    let mut response = HttpResponse::with_body(
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        actix_web::body::BoxBody::new(reply.body),
+    );
+    let headers = response.headers_mut();
+    let content_type = match reply.content_type {
+        Cow::Borrowed(text) => HeaderValue::from_static(text),
+        Cow::Owned(text) => HeaderValue::try_from(text)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    };
+    headers.insert(CONTENT_TYPE, content_type);
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn fresh(reply: Reply) -> HttpResponse {
+    respond(Answer {
+        reply,
+        replayed: false,
+    })
+}

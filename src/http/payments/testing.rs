@@ -1,0 +1,83 @@
+//! What helps to test a shop: the test cards.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::fresh;
+use crate::app::Who;
+use crate::domain::idempotency::Reply;
+use crate::domain::key::Mode;
+use crate::domain::refusal::Refusal;
+use crate::http::gate::{Asker, Visit};
+use crate::simulator::cards::{CARDS, Category, TestCard};
+
+/// A list of objects.
+#[derive(Serialize)]
+struct List<T> {
+    object: &'static str,
+    data: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct CardObject {
+    number: &'static str,
+    brand: &'static str,
+    category: &'static str,
+    outcome: &'static str,
+    decline_code: Option<&'static str>,
+    token: Option<&'static str>,
+    description: &'static str,
+}
+
+/// Only a test key goes on.
+fn in_test_mode(visit: &Visit) -> Result<Asker, Refusal> {
+    let asker = visit.merchant()?;
+    match &asker.who {
+        Who::Merchant(entry) if entry.key.mode == Mode::Live => Err(Refusal::TestModeOnly),
+        Who::Merchant(_) | Who::Buyer(_) => Ok(asker),
+    }
+}
+
+/// `GET /functions/v1/test-cards`
+pub(super) async fn cards(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let visit = Visit::of(&request)?;
+    in_test_mode(&visit)?;
+    let wanted = category(request.query_string())?;
+    let data = CARDS
+        .iter()
+        .filter(|card| wanted.is_none_or(|wanted| wanted == card.category))
+        .map(card_object)
+        .collect();
+    Ok(fresh(Reply::json(
+        200,
+        &List {
+            object: "list",
+            data,
+        },
+    )))
+}
+
+fn category(query: &str) -> Result<Option<Category>, Refusal> {
+    let given = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "category");
+    let Some((_, word)) = given else {
+        return Ok(None);
+    };
+    Category::parse(&word).map(Some).ok_or_else(|| {
+        Refusal::invalid(
+            "category",
+            format!("must be one of {}.", Category::WORDS.join(", ")),
+        )
+    })
+}
+
+fn card_object(card: &TestCard) -> CardObject {
+    CardObject {
+        number: card.number,
+        brand: card.brand.as_str(),
+        category: card.category.as_str(),
+        outcome: card.outcome(),
+        decline_code: card.decline_code().map(|code| code.as_str()),
+        token: card.token,
+        description: card.description,
+    }
+}

@@ -1,0 +1,143 @@
+//! Sessions, their payments and their refunds: what a request did and what it answered are kept in one commit.
+
+use super::journal::Urgency;
+use super::rows::{self, Row, Table, Unreadable};
+use super::{Store, Unavailable, unreadable};
+use crate::domain::id::SessionId;
+use crate::domain::idempotency::{Record, RecordId};
+use crate::domain::payment::Refund;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::policy;
+
+/// What a request did.
+#[derive(Clone, Debug, Default)]
+pub struct Effect {
+    /// The session as it stands now, if it changed.
+    pub session: Option<Session>,
+    /// Money given back.
+    pub refund: Option<Refund>,
+    /// Somebody wants to be told when the session's time is over.
+    pub expiry_is_told: bool,
+}
+
+impl Effect {
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(4);
+        if let Some(session) = &self.session {
+            let row = rows::encode_session(session);
+            rows.push(Row::put(Table::Sessions, session.id.as_bytes(), row));
+            if self.expiry_is_told {
+                let key = rows::expiry_key(session.asked.expires_at, &session.id);
+                rows.push(Row::put(Table::Expiries, &key, Vec::new()));
+            }
+        }
+        if let Some(refund) = &self.refund {
+            let row = rows::encode_refund(refund);
+            rows.push(Row::put(Table::Refunds, &rows::refund_key(refund), row));
+        }
+        rows
+    }
+}
+
+impl Store {
+    /// A session.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        self.read(Table::Sessions, id.as_bytes(), rows::decode_session)
+    }
+
+    /// Sessions made before `before`, or the latest ones, newest first.
+    pub fn sessions(
+        &self,
+        before: Option<&SessionId>,
+    ) -> impl Iterator<Item = Result<Session, Unavailable>> {
+        let tree = self.trees.of(Table::Sessions);
+        let rows = match before {
+            Some(before) => tree.range(..before.as_bytes().as_slice()),
+            None => tree.iter(),
+        };
+        rows.rev().map(|row| {
+            let (_, value) = row.map_err(|e| unreadable(Table::Sessions.name(), &e))?;
+            rows::decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
+        })
+    }
+
+    /// Refunds of a session's payment, oldest first.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn refunds(&self, session: &SessionId) -> Result<Vec<Refund>, Unavailable> {
+        let fault = |e: &dyn std::fmt::Debug| unreadable(Table::Refunds.name(), e);
+        let rows = self
+            .trees
+            .of(Table::Refunds)
+            .scan_prefix(session.as_bytes());
+        rows.map(|row| {
+            let (_, value) = row.map_err(|e| fault(&e))?;
+            rows::decode_refund(&value).map_err(|e| fault(&e))
+        })
+        .collect()
+    }
+
+    /// Keeps what a request did and, when it had an idempotency key, its record: all or nothing. Goes on when nobody
+    /// waits any more; `until_kept` is dropped once they can be read, or could not be kept.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when they could not be kept.
+    pub async fn keep(
+        &self,
+        effect: &Effect,
+        record: Option<(&RecordId, &Record)>,
+        now: Timestamp,
+        until_kept: impl Send + 'static,
+    ) -> Result<(), Unavailable> {
+        let mut rows = effect.rows();
+        if let Some((id, record)) = record {
+            let key = rows::answer_key(record.expires_at, id.as_bytes());
+            rows.push(Row::put(Table::Answers, &key, rows::encode_record(record)));
+            rows.push(Row::put(
+                Table::Replies,
+                id.as_bytes(),
+                rows::encode_time(record.expires_at),
+            ));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.commit(Urgency::Ordinary, now, rows, until_kept).await
+    }
+
+    /// The next few sessions whose time was over by `now` and that somebody wants to be told of, with the rows that say
+    /// so.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn expiries(&self, now: Timestamp) -> Result<Vec<(SessionId, Timestamp)>, Unavailable> {
+        let fault = |e: &dyn std::fmt::Debug| unreadable(Table::Expiries.name(), e);
+        // One beyond, since the end of a range is left out.
+        let end = rows::time_after(now);
+        let rows = self.trees.of(Table::Expiries).range(..end.as_slice());
+        rows.keys()
+            .take(policy::EXPIRY_STEP)
+            .map(|key| {
+                let key = key.map_err(|e| fault(&e))?;
+                rows::decode_expiry_key(&key).map_err(|e: Unreadable| fault(&e))
+            })
+            .collect()
+    }
+
+    /// Forgets that somebody wants to be told of an expiry: they were.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be written.
+    pub fn forget_expiry(&self, session: &SessionId, at: Timestamp) -> Result<(), Unavailable> {
+        let key = rows::expiry_key(at, session);
+        let removed = self.trees.of(Table::Expiries).remove(key);
+        removed
+            .map(drop)
+            .map_err(|e| unreadable(Table::Expiries.name(), &e))
+    }
+}
