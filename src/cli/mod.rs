@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod keys;
+mod openapi;
 mod remote;
 mod serve;
 
@@ -30,6 +31,7 @@ Examples:
   atlas keys create --name \"Shop server\"        prints the secret, once
   atlas keys roll key_... --grace 24h           a new secret; the old one works for a day
   atlas dashboard                               a link into the Dashboard, for five minutes
+  atlas openapi > atlas.json                    the API in OpenAPI 3.1, for code generators
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
 
 Settings:
@@ -83,6 +85,10 @@ enum Verb {
     /// The link lets whoever opens it manage keys and see requests for twelve hours. With a password set, people without
     /// a shell here can log in by it.
     Dashboard(dashboard::Dashboard),
+    /// Print the description of the API in OpenAPI 3.1
+    ///
+    /// For people, or on one line with --json. A server gives it at /openapi.json, and a page to read it at /docs.
+    Openapi,
 }
 
 /// Parses the command line, runs one command and says how it ended.
@@ -109,6 +115,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
         Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
+        Verb::Openapi => openapi::openapi(cli.json),
         Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
     };
     // The last lines of the log come before the last word.

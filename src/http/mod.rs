@@ -8,6 +8,7 @@ mod body;
 mod dashboard;
 mod gate;
 mod headers;
+pub mod openapi;
 mod payments;
 mod refusal;
 mod request_id;
@@ -31,13 +32,14 @@ use crate::policy;
 
 const HEALTH: &str = "/healthz";
 const READINESS: &str = "/readyz";
+const DOCUMENT: &str = "/openapi.json";
 /// What the service itself has.
 const SERVICE_HEALTH: &str = "/functions/v1/health";
 
 /// Paths and methods that spend nothing, whoever asks: a monitor must not use up anybody's limit, and a preflight is
 /// the browser's doing.
 fn is_unlimited(method: &Method, path: &str) -> bool {
-    method == Method::OPTIONS || is_monitoring(path)
+    method == Method::OPTIONS || is_monitoring(path) || path == DOCUMENT
 }
 
 fn is_monitoring(path: &str) -> bool {
@@ -48,6 +50,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(payments::routes)
         .configure(dashboard::routes)
+        .service(readable(DOCUMENT, || web::to(openapi::serve)))
         .service(readable(HEALTH, || web::to(health)))
         .service(readable(READINESS, || web::to(readiness)))
         .service(readable(SERVICE_HEALTH, || web::to(service_health)))

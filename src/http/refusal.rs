@@ -8,6 +8,7 @@ use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, ResponseError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::limit::Scope;
@@ -15,14 +16,30 @@ use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::time::seconds_up;
 use crate::policy;
 
+const REQUEST: &str = "invalid_request_error";
+const AUTHENTICATION: &str = "authentication_error";
+const CARD: &str = "card_error";
+const IDEMPOTENCY: &str = "idempotency_error";
+const RATE_LIMIT: &str = "rate_limit_error";
+const API: &str = "api_error";
+/// Every kind of error.
+const KINDS: [&str; 6] = [REQUEST, AUTHENTICATION, CARD, IDEMPOTENCY, RATE_LIMIT, API];
+
 /// The error object of an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Problem<'a> {
+    /// What kind of error.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = KINDS))]
     kind: &'static str,
+    /// Which error, for programs.
     code: &'static str,
+    /// What is wrong and what to do next, for people.
     message: Cow<'static, str>,
+    /// As in `X-Request-Id`.
     request_id: &'a str,
+    /// The member or header that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,17 +50,15 @@ struct Problem<'a> {
     retry_after: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// Every error, whatever was asked.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(super) struct ErrorBody<'a> {
     error: Problem<'a>,
 }
 
 /// Status, type, code and message of a refusal.
 pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, Cow<'static, str>) {
-    const REQUEST: &str = "invalid_request_error";
-    const AUTHENTICATION: &str = "authentication_error";
-    const IDEMPOTENCY: &str = "idempotency_error";
-    const API: &str = "api_error";
     match refusal {
         Refusal::InvalidJson { why } => (
             400,
@@ -91,7 +106,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             let message = format!(
                 "The payment was declined ({decline_code}). Ask the buyer for another way to pay."
             );
-            (402, "card_error", "payment_failed", message.into())
+            (402, CARD, "payment_failed", message.into())
         }
         Refusal::TestModeOnly => (
             403,
@@ -246,7 +261,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
         }
         Refusal::RateLimited(limited) => (
             429,
-            "rate_limit_error",
+            RATE_LIMIT,
             "rate_limit_exceeded",
             limited_message(limited).into(),
         ),

@@ -2,7 +2,7 @@
 //! what for, and hands it to a verb of the app.
 
 mod sessions;
-mod testing;
+pub(super) mod testing;
 mod transactions;
 
 use std::borrow::Cow;

@@ -1,6 +1,7 @@
 //! What helps to test a shop: the test cards.
 
 use actix_web::{HttpRequest, HttpResponse};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fresh;
@@ -11,14 +12,17 @@ use crate::domain::refusal::Refusal;
 use crate::http::gate::{Asker, Visit};
 use crate::simulator::cards::{CARDS, Category, TestCard};
 
-/// A list of objects.
-#[derive(Serialize)]
-struct List<T> {
+/// A list of test cards.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TestCardList")]
+pub(in crate::http) struct CardList {
     object: &'static str,
-    data: Vec<T>,
+    data: Vec<CardObject>,
 }
 
-#[derive(Serialize)]
+/// A card that does as it is told.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TestCard")]
 struct CardObject {
     number: &'static str,
     brand: &'static str,
@@ -50,7 +54,7 @@ pub(super) async fn cards(request: HttpRequest) -> Result<HttpResponse, Refusal>
         .collect();
     Ok(fresh(Reply::json(
         200,
-        &List {
+        &CardList {
             object: "list",
             data,
         },

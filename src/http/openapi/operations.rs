@@ -1,0 +1,387 @@
+//! Every operation of the API: who may, what it takes, what it answers. A test asks the server whether this is all.
+
+use schemars::SchemaGenerator;
+use serde_json::{Value, json};
+
+use super::{bodies, reference};
+use crate::app::objects::{PaymentObject, RefundObject, SessionConfig, SessionObject};
+use crate::http::payments::testing::CardList;
+use crate::simulator::cards::Category;
+
+/// Who may.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Auth {
+    Nobody,
+    Merchant,
+    Buyer,
+    Anyone,
+}
+
+/// What stands in the path or the query.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) place: &'static str,
+    pub(super) text: &'static str,
+    pub(super) schema: fn() -> Value,
+}
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Body {
+    pub(super) schema: fn() -> Value,
+    pub(super) required: bool,
+    pub(super) example: fn() -> Value,
+}
+
+/// What is answered when all is well.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) text: &'static str,
+    pub(super) schema: Option<fn(&mut SchemaGenerator) -> Value>,
+}
+
+/// Something that can be asked for.
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: &'static str,
+    pub(super) auth: Auth,
+    pub(super) parameters: &'static [Parameter],
+    pub(super) body: Option<Body>,
+    pub(super) answers: &'static [Answered],
+    /// Statuses of refusals beyond those that each operation of its kind has.
+    pub(super) own_refusals: &'static [(u16, &'static str)],
+}
+
+impl Operation {
+    /// Whether an `Idempotency-Key` counts.
+    pub(super) fn is_idempotent(&self) -> bool {
+        matches!(self.method, "post" | "patch") && self.auth != Auth::Nobody
+    }
+
+    /// Every status of a refusal.
+    pub(super) fn refusals(&self) -> Vec<(u16, &'static str)> {
+        let mut all: Vec<(u16, &'static str)> = self.own_refusals.to_vec();
+        let mut add = |refusals: &[(u16, &'static str)]| {
+            for refusal in refusals {
+                if !all.iter().any(|(status, _)| *status == refusal.0) {
+                    all.push(*refusal);
+                }
+            }
+        };
+        if self.auth != Auth::Nobody {
+            add(&[
+                (
+                    400,
+                    "Something in the request is wrong; the message says what.",
+                ),
+                (401, "No good key or client secret."),
+                (429, "A limit is reached; wait as long as Retry-After says."),
+            ]);
+        }
+        if self.body.is_some() {
+            add(&[
+                (408, "The body did not arrive in time."),
+                (
+                    409,
+                    "The Idempotency-Key is in use or was used for another request.",
+                ),
+                (413, "The body is too large."),
+                (415, "The body is not JSON."),
+            ]);
+        }
+        add(&[
+            (500, "A fault of ours."),
+            (503, "Nothing can be kept right now."),
+        ]);
+        all
+    }
+}
+
+/// The parts of the API.
+pub(super) const TAGS: [(&str, &str); 4] = [
+    ("Sessions", "What a buyer is to pay."),
+    ("Payments", "What became of it."),
+    ("Testing", "What helps to test a shop, in test mode."),
+    ("Server", "Whether it runs, and what it offers."),
+];
+
+const SESSION_ID: Parameter = Parameter {
+    name: "id",
+    place: "path",
+    text: "The session's id.",
+    schema: || json!({ "type": "string", "examples": ["sess_0VbyabOC3MYoNi0qWxJl1a2b"] }),
+};
+const PAYMENT_ID: Parameter = Parameter {
+    name: "id",
+    place: "path",
+    text: "The payment's id.",
+    schema: || json!({ "type": "string", "examples": ["pay_0VbyabOC3MYoNi0qWxJl1a2b"] }),
+};
+const CATEGORY: Parameter = Parameter {
+    name: "category",
+    place: "query",
+    text: "Only the cards of this category.",
+    schema: || json!({ "type": "string", "enum": Category::WORDS }),
+};
+const NO_SESSION: (u16, &str) = (404, "There is no such session for this key.");
+const NO_PAYMENT: (u16, &str) = (404, "There is no such payment for this key.");
+const SESSION: Answered = Answered {
+    status: 200,
+    text: "The session.",
+    schema: Some(reference::<SessionObject<'_>>),
+};
+const PAYMENT: Answered = Answered {
+    status: 200,
+    text: "The payment.",
+    schema: Some(reference::<PaymentObject<'_>>),
+};
+
+/// Everything that can be asked for.
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        method: "post",
+        path: "/functions/v1/create-session",
+        id: "createSession",
+        tag: "Sessions",
+        summary: "Make a payment session",
+        description: "Says what a buyer is to pay. The answer's client_secret goes to the buyer's browser, never the key.",
+        auth: Auth::Merchant,
+        parameters: &[],
+        body: Some(Body {
+            schema: bodies::new_session,
+            required: true,
+            example: || json!({ "amount": 4990, "currency": "USD" }),
+        }),
+        answers: &[Answered {
+            status: 201,
+            text: "The new session.",
+            schema: Some(reference::<SessionObject<'_>>),
+        }],
+        own_refusals: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/functions/v1/sessions/{id}",
+        id: "readSession",
+        tag: "Sessions",
+        summary: "Read a session",
+        description: "As it stands now; one that nobody has paid in time reads as canceled.",
+        auth: Auth::Anyone,
+        parameters: &[SESSION_ID],
+        body: None,
+        answers: &[SESSION],
+        own_refusals: &[NO_SESSION],
+    },
+    Operation {
+        method: "patch",
+        path: "/functions/v1/sessions/{id}",
+        id: "updateSession",
+        tag: "Sessions",
+        summary: "Change a session that nobody has paid",
+        description: "Members that are absent or null stay as they are; metadata and customer are merged name by name.",
+        auth: Auth::Anyone,
+        parameters: &[SESSION_ID],
+        body: Some(Body {
+            schema: bodies::session_change,
+            required: true,
+            example: || json!({ "amount": 5990, "metadata": { "coupon": null } }),
+        }),
+        answers: &[SESSION],
+        own_refusals: &[NO_SESSION],
+    },
+    Operation {
+        method: "post",
+        path: "/functions/v1/sessions/{id}/cancel",
+        id: "cancelSession",
+        tag: "Sessions",
+        summary: "Give a session up",
+        description: "Works until it has ended or money was taken; money that is held is let go.",
+        auth: Auth::Anyone,
+        parameters: &[SESSION_ID],
+        body: Some(Body {
+            schema: bodies::cancellation,
+            required: false,
+            example: || json!({ "cancellation_reason": "abandoned" }),
+        }),
+        answers: &[SESSION],
+        own_refusals: &[NO_SESSION],
+    },
+    Operation {
+        method: "get",
+        path: "/functions/v1/get-session-config/{id}",
+        id: "readSessionConfig",
+        tag: "Sessions",
+        summary: "Read what a page of the shop needs",
+        description: "For the buyer's browser, while the session can be paid.",
+        auth: Auth::Buyer,
+        parameters: &[SESSION_ID],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "What the page needs.",
+            schema: Some(reference::<SessionConfig<'_>>),
+        }],
+        own_refusals: &[],
+    },
+    Operation {
+        method: "post",
+        path: "/functions/v1/confirm-payment/{id}",
+        id: "confirmPayment",
+        tag: "Payments",
+        summary: "Pay a session",
+        description: "In test mode the test card of token_id decides what comes of it. A decline is kept under an Idempotency-Key like any answer.",
+        auth: Auth::Buyer,
+        parameters: &[SESSION_ID],
+        body: Some(Body {
+            schema: bodies::confirmation,
+            required: true,
+            example: || json!({ "token_id": "tok_visa" }),
+        }),
+        answers: &[PAYMENT],
+        own_refusals: &[(402, "The payment was declined; decline_code says why.")],
+    },
+    Operation {
+        method: "post",
+        path: "/functions/v1/confirm-payment",
+        id: "confirmPaymentOf",
+        tag: "Payments",
+        summary: "Pay the session that the body names",
+        description: "As with the session in the path.",
+        auth: Auth::Buyer,
+        parameters: &[],
+        body: Some(Body {
+            schema: bodies::named_confirmation,
+            required: true,
+            example: || json!({ "session_id": "sess_0VbyabOC3MYoNi0qWxJl1a2b", "token_id": "tok_visa" }),
+        }),
+        answers: &[PAYMENT],
+        own_refusals: &[(402, "The payment was declined; decline_code says why.")],
+    },
+    Operation {
+        method: "post",
+        path: "/functions/v1/capture-payment/{id}",
+        id: "capturePayment",
+        tag: "Payments",
+        summary: "Take money that is held",
+        description: "All that is left of it, or the amount that is said; never more. When nothing is left, nothing changes.",
+        auth: Auth::Merchant,
+        parameters: &[PAYMENT_ID],
+        body: Some(Body {
+            schema: bodies::capture,
+            required: false,
+            example: || json!({ "amount": 1000 }),
+        }),
+        answers: &[PAYMENT],
+        own_refusals: &[NO_PAYMENT],
+    },
+    Operation {
+        method: "post",
+        path: "/functions/v1/refund-payment/{id}",
+        id: "refundPayment",
+        tag: "Payments",
+        summary: "Give money back",
+        description: "All that was taken and is not given back yet, or the amount that is said; never more.",
+        auth: Auth::Merchant,
+        parameters: &[PAYMENT_ID],
+        body: Some(Body {
+            schema: bodies::refund,
+            required: false,
+            example: || json!({ "amount": 500, "reason": "one of two came broken" }),
+        }),
+        answers: &[Answered {
+            status: 200,
+            text: "The refund.",
+            schema: Some(reference::<RefundObject<'_>>),
+        }],
+        own_refusals: &[NO_PAYMENT],
+    },
+    Operation {
+        method: "get",
+        path: "/functions/v1/test-cards",
+        id: "listTestCards",
+        tag: "Testing",
+        summary: "List the test cards",
+        description: "Each card decides what comes of paying with it. Any later expiry and any CVC will do.",
+        auth: Auth::Merchant,
+        parameters: &[CATEGORY],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "The cards.",
+            schema: Some(reference::<CardList>),
+        }],
+        own_refusals: &[(403, "Only test mode has this.")],
+    },
+    Operation {
+        method: "get",
+        path: "/functions/v1/health",
+        id: "readHealth",
+        tag: "Server",
+        summary: "Ask whether payments can be taken",
+        description: "Spends nothing.",
+        auth: Auth::Nobody,
+        parameters: &[],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "They can.",
+            schema: Some(|_| bodies::health()),
+        }],
+        own_refusals: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/healthz",
+        id: "readLiveness",
+        tag: "Server",
+        summary: "Ask whether the process answers",
+        description: "Spends nothing.",
+        auth: Auth::Nobody,
+        parameters: &[],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "It does.",
+            schema: Some(|_| bodies::status("ok")),
+        }],
+        own_refusals: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/readyz",
+        id: "readReadiness",
+        tag: "Server",
+        summary: "Ask whether the store can be written",
+        description: "Spends nothing.",
+        auth: Auth::Nobody,
+        parameters: &[],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "It can.",
+            schema: Some(|_| bodies::status("ready")),
+        }],
+        own_refusals: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/openapi.json",
+        id: "readDocument",
+        tag: "Server",
+        summary: "Read this document",
+        description: "Spends nothing.",
+        auth: Auth::Nobody,
+        parameters: &[],
+        body: None,
+        answers: &[Answered {
+            status: 200,
+            text: "This document.",
+            schema: Some(|_| json!({ "type": "object" })),
+        }],
+        own_refusals: &[],
+    },
+];
