@@ -76,6 +76,14 @@ pub struct Given {
     /// Address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8080, mock: 127.0.0.1:54321]
     #[arg(long, env = "ATLAS_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Port alone, on 127.0.0.1; 0 takes a free one
+    #[arg(
+        long,
+        env = "ATLAS_PORT",
+        value_name = "PORT",
+        conflicts_with = "listen"
+    )]
+    port: Option<u16>,
     /// Requests a minute of a key that has no limit of its own [default: 1000]
     #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N", value_parser = limit)]
     per_minute: Option<u32>,
@@ -158,6 +166,7 @@ impl Settings {
         let Given {
             data_dir,
             listen,
+            port,
             per_minute,
             per_day,
             concurrent,
@@ -176,14 +185,14 @@ impl Settings {
         } = flags.or(file);
         let data_dir = place.data_dir.clone().or(data_dir);
         let mock = purpose == Purpose::Mock;
-        let port = if mock { 54_321 } else { 8_080 };
+        let listen = listen_on(listen, port, if mock { 54_321 } else { 8_080 })?;
         let limit = |name, given: Option<u32>, default| {
             in_range(name, given.unwrap_or(default), 1, policy::LIMIT_MAX)
         };
         let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port))),
+            listen,
             data_dir_is_default: data_dir.is_none(),
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             limits: Limits {
@@ -233,7 +242,9 @@ impl Given {
     fn or(self, other: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
-            listen: self.listen.or(other.listen),
+            // The two say the same thing, so one here outweighs the other there.
+            listen: self.listen.or(other.listen.filter(|_| self.port.is_none())),
+            port: self.port.or(other.port.filter(|_| self.listen.is_none())),
             per_minute: self.per_minute.or(other.per_minute),
             per_day: self.per_day.or(other.per_day),
             concurrent: self.concurrent.or(other.concurrent),
@@ -279,6 +290,21 @@ fn in_range<T: PartialOrd + std::fmt::Display>(
         Ok(value)
     } else {
         Err(format!("{name} = {value}: must be from {least} to {most}"))
+    }
+}
+
+/// Address and port, or the port alone.
+fn listen_on(
+    listen: Option<SocketAddr>,
+    port: Option<u16>,
+    default: u16,
+) -> Result<SocketAddr, String> {
+    match (listen, port) {
+        (Some(_), Some(port)) => Err(format!(
+            "port = {port}: listen is set too, and has a port; set one of the two"
+        )),
+        (Some(listen), None) => Ok(listen),
+        (None, port) => Ok(SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(default)))),
     }
 }
 

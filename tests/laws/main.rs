@@ -7,6 +7,7 @@
 
 mod limits;
 mod once;
+mod payments;
 mod values;
 
 /// 2026-11-25T12:00:00Z, in milliseconds.
