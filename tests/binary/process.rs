@@ -180,8 +180,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
     pub fn session(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.body).expect("JSON");
+        let body = self.json();
         body["id"]
             .as_str()
             .unwrap_or_else(|| panic!("no session in {body}"))
