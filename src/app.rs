@@ -185,10 +185,14 @@ impl App {
 
     /// The buyer's page of a session; only test mode has one.
     pub fn page_url(&self, session: &Session) -> Option<String> {
+        (session.mode == Mode::Test).then(|| self.base_url() + &self.page_path(session))
+    }
+
+    /// The same, without the server's name.
+    pub fn page_path(&self, session: &Session) -> String {
         let (id, tag) = (session.id.as_bytes(), self.pages.tag(session.id.as_bytes()));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (session.mode == Mode::Test)
-            .then(|| format!("{}/pay/{}{}", self.base_url(), text(id), text(&tag)))
+        let name = id.iter().chain(&tag).map(|byte| char::from(*byte));
+        "/pay/".chars().chain(name).collect()
     }
 
     /// The session whose buyer's page has this name, if we gave it out.

@@ -23,6 +23,8 @@ pub enum Who {
     Merchant(Arc<KeyEntry>),
     /// A buyer, by the client secret of this session.
     Buyer(SessionId),
+    /// A buyer, by the page of this session.
+    Page(SessionId),
 }
 
 /// A request that came through the gate.
@@ -113,7 +115,7 @@ impl App {
         };
         let id = match &call.who {
             Who::Merchant(entry) => RecordId::of(&entry.key.account, entry.key.mode, key),
-            Who::Buyer(session) => RecordId::of_buyer(session, key),
+            Who::Buyer(session) | Who::Page(session) => RecordId::of_buyer(session, key),
         };
         let canonical = body.canonical();
         let (method, path, query) = (&call.method, &call.path, &call.query);
@@ -158,7 +160,7 @@ impl App {
         let lifetime = self.settings.idempotency_lifetime;
         let is_test = match &call.who {
             Who::Merchant(entry) => entry.key.mode == Mode::Test,
-            Who::Buyer(_) => effect
+            Who::Buyer(_) | Who::Page(_) => effect
                 .session
                 .as_ref()
                 .is_some_and(|session| session.mode == Mode::Test),

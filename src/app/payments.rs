@@ -93,6 +93,10 @@ impl App {
             Who::Buyer(_) => found
                 .filter(|session| !session.has_expired(now))
                 .ok_or(Refusal::ClientSecretInvalid),
+            // Its page says of a session that its time is over.
+            Who::Page(own) => found
+                .filter(|session| session.id == *own)
+                .ok_or(Refusal::SessionNotFound),
         }
         .map(|session| session.at(now))
     }
@@ -173,8 +177,11 @@ impl App {
         id: SessionId,
         attempt: Attempt,
     ) -> Result<Session, Refusal> {
-        self.change_by_page(call, id, |before, now| before.confirm(attempt, now))
-            .await
+        self.change_by_page(call, id, |before, now| {
+            confirmation::check_taken(attempt.method, &before.asked)?;
+            before.confirm(attempt, now)
+        })
+        .await
     }
 
     /// The buyer has done what their bank asked for, or has not.

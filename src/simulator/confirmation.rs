@@ -89,9 +89,17 @@ fn method(fields: &Fields<'_>, asked: &NewSession) -> Result<PaymentMethod, Refu
         None => Some(PaymentMethod::Card),
         Some(value) => word(value, PaymentMethod::parse),
     };
-    method
-        .filter(|method| asked.payment_method_types.contains(method))
-        .ok_or_else(|| not_taken(asked))
+    let method = method.ok_or_else(|| not_taken(asked))?;
+    check_taken(method, asked).map(|()| method)
+}
+
+/// Whether a session can be paid by this means.
+///
+/// # Errors
+/// [`Refusal::PaymentMethodInvalid`]
+pub fn check_taken(method: PaymentMethod, asked: &NewSession) -> Result<(), Refusal> {
+    let is_taken = asked.payment_method_types.contains(&method);
+    is_taken.then_some(()).ok_or_else(|| not_taken(asked))
 }
 
 fn not_taken(asked: &NewSession) -> Refusal {
