@@ -11,6 +11,7 @@ pub mod request_log;
 mod traffic;
 mod turns;
 mod upkeep;
+pub mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,7 @@ use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
 use self::turns::Turns;
 pub use self::upkeep::Upkeep;
+use self::webhooks::Webhooks;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::id::SessionId;
@@ -68,6 +70,7 @@ pub struct App {
     /// Requests under an idempotency key that run now.
     running: Mutex<std::collections::HashSet<RecordId>>,
     replays: Replays,
+    webhooks: Webhooks,
     /// Keys are changed one at a time.
     changing_keys: tokio::sync::Mutex<()>,
 }
@@ -142,6 +145,7 @@ impl App {
             buyers: Addresses::new(settings.per_address),
             operators: Operators::new(store.password().map_err(unreadable)?),
             requests: RequestLog::default(),
+            webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
             settings,

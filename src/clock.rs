@@ -40,9 +40,7 @@ impl Clock {
         let millis = match &*self.0 {
             Kind::System { origin, ahead } => {
                 let elapsed = whole_millis(origin.elapsed());
-                let shown = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .map_or(0, whole_millis);
+                let shown = Self::system_now().millis();
                 elapsed
                     + ahead
                         .fetch_max(shown.saturating_sub(elapsed), Ordering::Relaxed)
@@ -51,6 +49,12 @@ impl Clock {
             Kind::Hand { millis } => millis.load(Ordering::Relaxed),
         };
         Timestamp::from_millis(millis)
+    }
+
+    /// What the system's clock shows, whatever this one does: for what others compare with a clock of theirs.
+    pub fn system_now() -> Timestamp {
+        let shown = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp::from_millis(shown.map_or(0, whole_millis))
     }
 
     /// Never shows less than `floor` again. Returns how far the clock was behind it.
@@ -70,6 +74,22 @@ impl Clock {
     }
 }
 
+/// Measures how long something takes; no clock that is moved changes that.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins to measure.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time gone by since then.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -81,13 +101,9 @@ mod tests {
     #[test]
     fn the_system_clock_shows_the_system_s_time() {
         let clock = Clock::system();
-        let before = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, whole_millis);
+        let before = Clock::system_now().millis();
         let now = clock.now().millis();
-        let after = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, whole_millis);
+        let after = Clock::system_now().millis();
         assert!(
             (before..=after).contains(&now),
             "{before} <= {now} <= {after}"

@@ -12,8 +12,9 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use self::values::{Origin, Proxy, PublicUrl, Span, limit};
+pub use self::values::{Origin, Proxy, PublicUrl, Span, Typed, limit};
 use crate::domain::limit::Limits;
+use crate::domain::webhook::{Reach, WebhookSecret, WebhookUrl};
 use crate::policy;
 
 /// The settings as they are in force.
@@ -49,6 +50,14 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// The store has seen a later time than the clock shows, and the clock is right.
     pub trust_clock: bool,
+    /// Where every event of every account is told, besides the endpoints that accounts have.
+    pub webhook: Vec<WebhookUrl>,
+    /// What those are signed with; None for a secret of each one's own.
+    pub webhook_secret: Option<WebhookSecret>,
+    /// How far webhooks may go.
+    pub webhook_reach: Reach,
+    /// Time of an attempt to deliver an event. No setting of the operator's: the API publishes it.
+    pub webhook_timeout: Duration,
     /// For development: any well-formed test key is taken.
     pub mock: bool,
     /// Nobody said where to keep the store.
@@ -117,6 +126,22 @@ pub struct Given {
     /// and its links begin with it [default: where it listens]
     #[arg(long, env = "ATLAS_PUBLIC_URL", value_name = "ORIGIN")]
     public_url: Option<PublicUrl>,
+    /// URL that is told of every event of every account, as http://localhost:3000/webhooks; repeatable, in the variable
+    /// parted by spaces [default: none]
+    #[arg(long, env = "ATLAS_WEBHOOK", value_name = "URL", value_delimiter = ' ')]
+    webhook: Option<Vec<WebhookUrl>>,
+    /// What those are signed with: whsec_ and 16 to 58 characters; better in the variable, which no process list shows
+    /// [default: a secret of each one's own]
+    #[arg(
+        long,
+        env = "ATLAS_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    webhook_secret: Option<Typed>,
+    /// Let the mock send webhooks to other machines than this one
+    #[arg(long, env = "ATLAS_ALLOW_REMOTE_WEBHOOKS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    allow_remote_webhooks: Option<bool>,
     /// Address range of a proxy whose X-Forwarded-For counts, as 10.0.0.0/8; repeatable [default: none]
     #[arg(
         long,
@@ -176,6 +201,9 @@ impl Settings {
             idempotency_lifetime,
             allow_origin,
             public_url,
+            webhook,
+            webhook_secret,
+            allow_remote_webhooks,
             trusted_proxy,
             min_free_disk,
             store_cache,
@@ -186,6 +214,11 @@ impl Settings {
         let data_dir = place.data_dir.clone().or(data_dir);
         let mock = purpose == Purpose::Mock;
         let listen = listen_on(listen, port, if mock { 54_321 } else { 8_080 })?;
+        let webhook_reach = match (mock, allow_remote_webhooks.unwrap_or(false)) {
+            (true, false) => Reach::Loopback,
+            (true, true) => Reach::Anywhere,
+            (false, _) => Reach::Encrypted,
+        };
         let limit = |name, given: Option<u32>, default| {
             in_range(name, given.unwrap_or(default), 1, policy::LIMIT_MAX)
         };
@@ -233,6 +266,13 @@ impl Settings {
                 policy::WAIT_MAX,
             )?,
             trust_clock: trust_clock.unwrap_or(false),
+            webhook: webhooks(webhook.unwrap_or_default(), webhook_reach)?,
+            webhook_secret: webhook_secret
+                .map(|typed| WebhookSecret::parse(typed.expose()))
+                .transpose()
+                .map_err(|must| format!("webhook_secret: {must}"))?,
+            webhook_reach,
+            webhook_timeout: policy::WEBHOOK_TIMEOUT,
             mock,
         })
     }
@@ -254,6 +294,9 @@ impl Given {
             idempotency_lifetime: self.idempotency_lifetime.or(other.idempotency_lifetime),
             allow_origin: self.allow_origin.or(other.allow_origin),
             public_url: self.public_url.or(other.public_url),
+            webhook: self.webhook.or(other.webhook),
+            webhook_secret: self.webhook_secret.or(other.webhook_secret),
+            allow_remote_webhooks: self.allow_remote_webhooks.or(other.allow_remote_webhooks),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             min_free_disk: self.min_free_disk.or(other.min_free_disk),
             store_cache: self.store_cache.or(other.store_cache),
@@ -314,6 +357,26 @@ fn body_size(given: Option<ByteSize>) -> Result<usize, String> {
         Ok(size) if (policy::BODY_MAX_FLOOR..=policy::BODY_MAX).contains(&size) => Ok(size),
         _ => Err(format!("max_body = {size}: must be from 1KiB to 64KiB")),
     }
+}
+
+/// Each once, and all within reach.
+fn webhooks(given: Vec<WebhookUrl>, reach: Reach) -> Result<Vec<WebhookUrl>, String> {
+    let mut urls: Vec<WebhookUrl> = Vec::new();
+    for url in given {
+        reach
+            .check(&url)
+            .map_err(|must| format!("webhook = {}: {must}", url.as_str()))?;
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    if urls.len() > policy::ENDPOINTS {
+        return Err(format!(
+            "webhook: there can be at most {} URLs",
+            policy::ENDPOINTS
+        ));
+    }
+    Ok(urls)
 }
 
 fn bounded(name: &str, span: Duration, most: Duration) -> Result<Duration, String> {

@@ -182,6 +182,48 @@ pub const EXPIRY_STEP: usize = 100;
 /// Latest expiry that may be asked for.
 pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+// ---- Webhooks ----
+
+/// Endpoints of an account, and endpoints that can be given at the start.
+pub const ENDPOINTS: usize = 16;
+/// Characters of a webhook secret after `whsec_`: 32 of base62 are 190 bits.
+pub const WEBHOOK_SECRET: usize = 32;
+/// Length of that part of a secret that is given at the start. With its prefix it fits into a block of SHA-256, beyond
+/// which HMAC would hash it first.
+pub const WEBHOOK_SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=58;
+/// When a delivery is tried, from its first attempt on (published by the API).
+pub const WEBHOOK_SCHEDULE: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 60 * 60),
+    Duration::from_secs(24 * 60 * 60),
+];
+/// Least time between two of those: what fell due while the server was down is not tried all at once.
+pub const WEBHOOK_GAP: Duration = Duration::from_secs(5 * 60);
+/// Time of an attempt, from connecting to the answer (published by the API).
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes kept of an answer.
+pub const WEBHOOK_ANSWER: usize = 1024;
+/// Bytes that the head of an answer may have.
+pub const WEBHOOK_HEAD: usize = 16 * 1024;
+/// Attempts kept of a delivery: those of the schedule, and the latest by hand.
+pub const WEBHOOK_ATTEMPTS: usize = 20;
+/// Deliveries under way at once.
+pub const DELIVERIES: usize = 16;
+/// Of those, to one endpoint: one that never answers must not hold up the others.
+pub const DELIVERIES_TO_ONE: usize = 4;
+/// Rows of the outbox that are looked at to find deliveries that can begin.
+pub const OUTBOX_SCAN: usize = 5_000;
+/// Longest that the outbox is not looked at: the system's clock may have been set forward.
+pub const OUTBOX_REST: Duration = Duration::from_secs(30);
+/// Rest after the store could not be read or written, so that no delivery is tried over and over.
+pub const OUTBOX_FAULT_REST: Duration = Duration::from_secs(5);
+/// How long a connection to an endpoint is kept for the next delivery.
+pub const WEBHOOK_KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Events and their deliveries are kept this long (published by the API).
+pub const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 // ---- Store (reasons in `store`) ----
 
 /// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.

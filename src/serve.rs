@@ -1,4 +1,4 @@
-//! A running server: the store, the sockets and the upkeep, started and stopped in the right order.
+//! A running server: the store, the sockets, the upkeep and the deliverer, started and stopped in the right order.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 
+use crate::app::webhooks::Deliverer;
 use crate::app::{App, Upkeep};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -25,6 +26,7 @@ pub struct Running {
     api: ServerHandle,
     admin: ServerHandle,
     upkeep: Upkeep,
+    deliverer: Deliverer,
     socket: PathBuf,
 }
 
@@ -54,6 +56,7 @@ pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
     let upkeep = app.start_upkeep()?;
     let running = Running {
         address,
+        deliverer: app.start_deliveries(),
         app,
         api: api.handle(),
         admin: admin.handle(),
@@ -71,13 +74,14 @@ impl Running {
     /// # Errors
     /// One line for the operator when the last writes did not reach the disk.
     pub async fn stop(self) -> Result<(), String> {
-        // Whoever watches would keep the server from ending.
+        // Whoever watches would keep the server from ending; and no delivery is begun any more.
         self.app.stopping.send_replace(true);
         // Keys can be revoked until the last request has ended.
         self.api.stop(true).await;
         self.admin.stop(true).await;
         drop(std::fs::remove_file(&self.socket));
         drop(self.upkeep);
+        self.deliverer.ended().await;
         self.app.close()
     }
 }

@@ -1,4 +1,4 @@
-//! What has to be done from time to time: expired records removed, last-used times written, idle addresses forgotten.
+//! What has to be done from time to time: expired records and old events removed, last-used times written, idle addresses forgotten.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -66,10 +66,13 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         let _vital = app.store.vital();
         let now = app.clock.now();
         let margin = app.settings.body_timeout + policy::SWEEP_MARGIN;
-        busy = app
-            .store
-            .sweep(now.minus(margin))
-            .is_ok_and(|removed| removed == policy::SWEEP_STEP);
+        let over = now.minus(margin);
+        let steps = [
+            app.store.sweep(over),
+            app.store
+                .forget_events(over.minus(policy::EVENTS_KEPT), now),
+        ];
+        busy = steps.contains(&Ok(policy::SWEEP_STEP));
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;
             app.note_used(now);

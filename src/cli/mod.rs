@@ -5,6 +5,7 @@ mod keys;
 mod openapi;
 mod remote;
 mod serve;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,6 +34,7 @@ Examples:
   atlas dashboard                               a link into the Dashboard, for five minutes
   atlas openapi > atlas.json                    the API in OpenAPI 3.1, for code generators
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
+  atlas webhooks add https://shop.example/hooks an endpoint; prints what it is signed with
 
 Settings:
   Each setting has one name in four places, and the first one that is given counts:
@@ -89,6 +91,11 @@ enum Verb {
     ///
     /// For people, or on one line with --json. A server gives it at /openapi.json, and a page to read it at /docs.
     Openapi,
+    /// Add, show, roll, pause and remove webhook endpoints, where an account's events are told
+    ///
+    /// Speaks to the server that uses the data directory; with none running, opens the store itself.
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
 }
 
 /// Parses the command line, runs one command and says how it ended.
@@ -117,6 +124,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
         Verb::Openapi => openapi::openapi(cli.json),
         Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
+        Verb::Webhooks(webhooks) => webhooks::run(&cli.place, webhooks, cli.json),
     };
     // The last lines of the log come before the last word.
     drop(log);

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
+use crate::app::webhooks::{EndpointAnswer, EndpointCommand};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::policy;
@@ -46,6 +47,22 @@ pub(super) async fn manage_operators(
         None => {
             let app = App::open(settings, Clock::system())?;
             let answer = app.manage_operators(command).await;
+            app.close()?;
+            Ok(answer)
+        }
+    }
+}
+
+/// Carries a command about webhook endpoints out.
+pub(super) async fn manage_webhooks(
+    settings: Settings,
+    command: EndpointCommand,
+) -> Result<EndpointAnswer, String> {
+    match ask_server(&settings, "/webhooks", &command).await? {
+        Some(answer) => Ok(answer),
+        None => {
+            let app = App::open(settings, Clock::system())?;
+            let answer = app.manage_webhooks(command).await;
             app.close()?;
             Ok(answer)
         }

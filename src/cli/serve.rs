@@ -58,9 +58,12 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
         }
     );
     if json {
-        say(&to_json(
-            &serde_json::json!({ "url": url, "pid": std::process::id() }),
-        )?);
+        let mut line = serde_json::json!({ "url": url, "pid": std::process::id() });
+        let webhooks = webhooks(&running.app);
+        if !webhooks.is_empty() {
+            line["webhooks"] = webhooks.into();
+        }
+        say(&to_json(&line)?);
     } else {
         say(&format!("listening on {url}"));
         if let Err(Failure::Failed(line) | Failure::Usage(line)) = welcome(&running.app, &url).await
@@ -91,6 +94,17 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
     } else {
         Ok(())
     }
+}
+
+/// The webhook endpoints given at the start, for whoever reads JSON.
+fn webhooks(app: &App) -> Vec<serde_json::Value> {
+    let given = app.given_endpoints().into_iter();
+    given
+        .map(|endpoint| {
+            let secret = app.webhook_secret(&endpoint);
+            serde_json::json!({ "url": endpoint.url, "secret": secret.expose() })
+        })
+        .collect()
 }
 
 /// Helps a first start along: a key and a line to paste, but only where a person sees them.
@@ -132,6 +146,11 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
             "  curl -i {url}/functions/v1/create-session \\\n    -H 'Authorization: Bearer {secret}' \\\n    \
              -H 'Content-Type: application/json' \\\n    -H 'Idempotency-Key: order_12345' \\\n    -d '{SAMPLE}'\n"
         ));
+        for endpoint in app.given_endpoints() {
+            let secret = app.webhook_secret(&endpoint);
+            let (url, secret) = (endpoint.url.as_str(), secret.expose());
+            say(&format!("webhook {url}, signed with {secret}\n"));
+        }
         note("The Dashboard, by a link that works once and for five minutes:\n");
         if let OperatorAnswer::Link(link) = app.manage_operators(OperatorCommand::Link).await {
             say(&format!("  {}\n", *link.url));

@@ -1,9 +1,12 @@
 //! How single settings are written: each reads itself and says what it must be.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::policy;
 
@@ -39,6 +42,38 @@ impl TryFrom<String> for Span {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+/// A secret as it was typed. It is checked later, since whoever reads a flag wrongly typed repeats it.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Typed(Zeroizing<String>);
+
+impl Typed {
+    /// What was typed.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Typed {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl std::str::FromStr for Typed {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::from(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed(..)")
     }
 }
 

@@ -25,6 +25,23 @@ pub fn base62_of_number<const N: usize>(mut number: u64) -> [u8; N] {
     out
 }
 
+/// `N` base62 characters of a hash, each as likely as any other.
+pub fn base62_of_hash<const N: usize>(hasher: &blake3::Hasher) -> [u8; N] {
+    let mut stream = hasher.finalize_xof();
+    let mut out = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        let mut bytes = [0; 64];
+        stream.fill(&mut bytes);
+        let fair = bytes.into_iter().filter_map(base62_of_random);
+        for (place, character) in out[filled..].iter_mut().zip(fair) {
+            *place = character;
+            filled += 1;
+        }
+    }
+    out
+}
+
 /// The first `TIME_CHARS` from the time, the rest from `random`.
 fn timed<const N: usize>(now: Timestamp, mut random: [u8; N]) -> [u8; N] {
     random[..TIME_CHARS].copy_from_slice(&base62_of_number::<TIME_CHARS>(now.millis()));
@@ -122,6 +139,36 @@ impl From<PaymentId> for SessionId {
     }
 }
 
+id!(
+    /// Names an event: `evt_` and 24 characters, 16 of them random.
+    EventId, "evt_", 24
+);
+id!(
+    /// Names a webhook endpoint: `we_` and 24 characters.
+    EndpointId, "we_", 24
+);
+id!(
+    /// Names the way of one event to one endpoint, the same at each attempt: `del_` and 16 characters.
+    DeliveryId, "del_", 16
+);
+
+impl EndpointId {
+    /// An id that does not begin with a time: of an endpoint that nobody made at one.
+    pub const fn of_characters(base62: [u8; Self::LENGTH]) -> Self {
+        Self(base62)
+    }
+}
+
+impl DeliveryId {
+    /// The way of this event to this endpoint.
+    pub fn of(event: &EventId, endpoint: &EndpointId) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("atlas 2026-11-25 webhook delivery");
+        hasher.update(event.as_bytes());
+        hasher.update(endpoint.as_bytes());
+        Self(base62_of_hash(&hasher))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +193,17 @@ mod tests {
         ] {
             assert_eq!(SessionId::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_delivery_is_known_by_its_event_and_its_endpoint() {
+        let now = Timestamp::from_millis(1);
+        let (one, other) = (EventId::new(now, [b'1'; 24]), EventId::new(now, [b'2'; 24]));
+        let endpoint = EndpointId::new(now, [b'3'; 24]);
+        let id = DeliveryId::of(&one, &endpoint);
+        assert_eq!(DeliveryId::parse(&id.to_string()), Some(id));
+        assert_eq!(id, DeliveryId::of(&one, &endpoint));
+        assert_ne!(id, DeliveryId::of(&other, &endpoint));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! time gets `now` as an argument, everything random gets its bytes.
 
 pub mod asked;
+pub mod delivery;
+pub mod event;
 pub mod fields;
 pub mod id;
 pub mod idempotency;
@@ -19,4 +21,5 @@ pub mod secret;
 pub mod session;
 pub mod session_change;
 pub mod time;
+pub mod webhook;
 pub(crate) mod words;

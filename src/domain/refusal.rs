@@ -105,6 +105,10 @@ pub enum Refusal {
     KeyNotFound,
     /// There is no such request any more.
     RequestNotFound,
+    /// There is no such webhook endpoint.
+    EndpointNotFound,
+    /// There is no such event any more.
+    EventNotFound,
     /// As many pages watch as may.
     TooManyWatchers,
     /// Nothing is served at this path.

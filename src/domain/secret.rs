@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::domain::id::{base62_of_number, base62_of_random};
+use crate::domain::id::{base62_of_hash, base62_of_number};
 use crate::domain::key::Mode;
 use crate::policy;
 
@@ -119,6 +119,15 @@ impl Pepper {
         Tagger(blake3::derive_key(purpose, &self.0))
     }
 
+    /// `N` base62 characters that only who knows the pepper can tell, for a purpose and an input. `context` names the
+    /// purpose: a constant, used for nothing else.
+    pub fn derive<const N: usize>(&self, context: &'static str, input: &[u8]) -> [u8; N] {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        hasher.update(&self.0);
+        hasher.update(input);
+        base62_of_hash(&hasher)
+    }
+
     /// Names this pepper without telling it: a store remembers under which one its keys were hashed.
     pub fn fingerprint(&self) -> [u8; 16] {
         let hash = blake3::derive_key("atlas 2026-11-25 pepper fingerprint", &self.0);
@@ -135,22 +144,7 @@ pub struct Tagger([u8; 32]);
 impl Tagger {
     /// The tag of these bytes: 24 base62 characters, 142 bits.
     pub fn tag(&self, bytes: &[u8]) -> [u8; 24] {
-        let mut stream = blake3::Hasher::new_keyed(&self.0)
-            .update(bytes)
-            .finalize_xof();
-        let (mut tag, mut filled) = ([b'0'; 24], 0);
-        while filled < tag.len() {
-            let mut block = [0; 64];
-            stream.fill(&mut block);
-            for (place, fair) in tag[filled..]
-                .iter_mut()
-                .zip(block.into_iter().filter_map(base62_of_random))
-            {
-                *place = fair;
-                filled += 1;
-            }
-        }
-        tag
+        base62_of_hash(blake3::Hasher::new_keyed(&self.0).update(bytes))
     }
 
     /// Whether `tag` is the tag of these bytes. The time taken tells nothing of the right one.
@@ -188,6 +182,23 @@ mod tests {
     fn the_checksum_is_crc_32_of_all_before_it_in_base62() {
         // "123456789" has the CRC-32 0xCBF43926 = 3421780262, the check value of the standard.
         assert_eq!(&checksum("123456789"), &base62_of_number::<6>(0xCBF4_3926));
+    }
+
+    #[test]
+    fn what_is_derived_differs_by_pepper_purpose_and_input() {
+        let derive = |pepper: u8, context, input: &[u8]| -> [u8; 32] {
+            Pepper::new([pepper; 32]).derive(context, input)
+        };
+        let one = derive(1, "a", b"x");
+        assert!(one.iter().all(u8::is_ascii_alphanumeric));
+        assert_eq!(one, derive(1, "a", b"x"));
+        for other in [
+            derive(2, "a", b"x"),
+            derive(1, "b", b"x"),
+            derive(1, "a", b"y"),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::refusal::respond;
 use crate::app::App;
 use crate::app::keys::KeyCommand;
 use crate::app::operators::OperatorCommand;
+use crate::app::webhooks::EndpointCommand;
 use crate::domain::refusal::Refusal;
 
 /// Largest command: an imported secret, a name and numbers.
@@ -20,7 +21,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::JsonConfig::default().limit(COMMAND_MAX))
         .route("/keys", web::post().to(keys))
-        .route("/operators", web::post().to(operators));
+        .route("/operators", web::post().to(operators))
+        .route("/webhooks", web::post().to(webhooks));
 }
 
 /// Refuses requests for somebody else's name.
@@ -51,4 +53,8 @@ async fn operators(app: web::Data<App>, command: web::Json<OperatorCommand>) -> 
 
 async fn keys(app: web::Data<App>, command: web::Json<KeyCommand>) -> HttpResponse {
     HttpResponse::Ok().json(app.manage_keys(command.into_inner()).await)
+}
+
+async fn webhooks(app: web::Data<App>, command: web::Json<EndpointCommand>) -> HttpResponse {
+    HttpResponse::Ok().json(app.manage_webhooks(command.into_inner()).await)
 }

@@ -217,6 +217,16 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             let message = "This request is not kept any more, or never was: only the latest ones are, and none outlives a restart.";
             (404, REQUEST, "request_not_found", message.into())
         }
+        Refusal::EndpointNotFound => {
+            let message =
+                "There is no such webhook endpoint. The list of endpoints shows those there are.";
+            (404, REQUEST, "endpoint_not_found", message.into())
+        }
+        Refusal::EventNotFound => {
+            let message =
+                "This event is not kept any more, or never was: events are kept for 30 days.";
+            (404, REQUEST, "event_not_found", message.into())
+        }
         Refusal::TooManyWatchers => {
             let message = "Too many pages of the Dashboard are watching. Close some; this one works, without live updates.";
             (503, API, "too_many_watchers", message.into())

@@ -10,6 +10,7 @@
 mod journal;
 mod open;
 mod operator;
+mod outbox;
 mod payments;
 mod real_sync;
 mod rows;
@@ -43,6 +44,7 @@ use crate::policy;
 
 pub use self::journal::Unavailable;
 pub use self::open::OPENER;
+pub use self::outbox::Due;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
 

@@ -5,8 +5,10 @@ use super::rows::{self, Row, Table, Unreadable};
 use super::{Store, Unavailable, unreadable};
 use crate::domain::id::SessionId;
 use crate::domain::idempotency::{Record, RecordId};
+use crate::domain::key::{Account, Mode};
+use crate::domain::new_session::NewSession;
 use crate::domain::payment::Refund;
-use crate::domain::session::Session;
+use crate::domain::session::{ClientSecret, Session, SessionStatus};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -25,16 +27,16 @@ impl Effect {
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::with_capacity(4);
         if let Some(session) = &self.session {
-            let row = rows::encode_session(session);
+            let row = encode_session(session);
             rows.push(Row::put(Table::Sessions, session.id.as_bytes(), row));
             if self.expiry_is_told {
-                let key = rows::expiry_key(session.asked.expires_at, &session.id);
+                let key = expiry_key(session.asked.expires_at, &session.id);
                 rows.push(Row::put(Table::Expiries, &key, Vec::new()));
             }
         }
         if let Some(refund) = &self.refund {
-            let row = rows::encode_refund(refund);
-            rows.push(Row::put(Table::Refunds, &rows::refund_key(refund), row));
+            let row = encode_refund(refund);
+            rows.push(Row::put(Table::Refunds, &refund_key(refund), row));
         }
         rows
     }
@@ -46,7 +48,7 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
-        self.read(Table::Sessions, id.as_bytes(), rows::decode_session)
+        self.read(Table::Sessions, id.as_bytes(), decode_session)
     }
 
     /// Sessions made before `before`, or the latest ones, newest first.
@@ -61,7 +63,7 @@ impl Store {
         };
         rows.rev().map(|row| {
             let (_, value) = row.map_err(|e| unreadable(Table::Sessions.name(), &e))?;
-            rows::decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
+            decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
         })
     }
 
@@ -77,7 +79,7 @@ impl Store {
             .scan_prefix(session.as_bytes());
         rows.map(|row| {
             let (_, value) = row.map_err(|e| fault(&e))?;
-            rows::decode_refund(&value).map_err(|e| fault(&e))
+            decode_refund(&value).map_err(|e| fault(&e))
         })
         .collect()
     }
@@ -118,13 +120,13 @@ impl Store {
     pub fn expiries(&self, now: Timestamp) -> Result<Vec<(SessionId, Timestamp)>, Unavailable> {
         let fault = |e: &dyn std::fmt::Debug| unreadable(Table::Expiries.name(), e);
         // One beyond, since the end of a range is left out.
-        let end = rows::time_after(now);
+        let end = time_after(now);
         let rows = self.trees.of(Table::Expiries).range(..end.as_slice());
         rows.keys()
             .take(policy::EXPIRY_STEP)
             .map(|key| {
                 let key = key.map_err(|e| fault(&e))?;
-                rows::decode_expiry_key(&key).map_err(|e: Unreadable| fault(&e))
+                decode_expiry_key(&key).map_err(|e: Unreadable| fault(&e))
             })
             .collect()
     }
@@ -134,10 +136,76 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be written.
     pub fn forget_expiry(&self, session: &SessionId, at: Timestamp) -> Result<(), Unavailable> {
-        let key = rows::expiry_key(at, session);
+        let key = expiry_key(at, session);
         let removed = self.trees.of(Table::Expiries).remove(key);
         removed
             .map(drop)
             .map_err(|e| unreadable(Table::Expiries.name(), &e))
     }
+}
+
+/// Sessions of version 1 could not be paid.
+const SESSION_VERSION: u8 = 2;
+
+pub(super) fn encode_session(session: &Session) -> Vec<u8> {
+    rows::versioned_as(SESSION_VERSION, session)
+}
+
+/// A session as version 1 kept it.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct UnpaidSession {
+    pub(super) id: SessionId,
+    pub(super) account: Account,
+    pub(super) mode: Mode,
+    pub(super) client_secret: ClientSecret,
+    pub(super) status: SessionStatus,
+    pub(super) created_at: Timestamp,
+    pub(super) asked: NewSession,
+}
+
+pub(super) fn decode_session(bytes: &[u8]) -> Result<Session, Unreadable> {
+    if bytes.first() == Some(&SESSION_VERSION) {
+        return rows::unversioned_as(SESSION_VERSION, bytes);
+    }
+    let UnpaidSession {
+        id,
+        account,
+        mode,
+        client_secret,
+        status: _,
+        created_at,
+        asked,
+    } = rows::unversioned(bytes)?;
+    let owner = (account, mode);
+    Ok(Session::new(asked, id, client_secret, owner, created_at))
+}
+
+pub(super) fn encode_refund(refund: &Refund) -> Vec<u8> {
+    rows::versioned(refund)
+}
+
+pub(super) fn decode_refund(bytes: &[u8]) -> Result<Refund, Unreadable> {
+    rows::unversioned(bytes)
+}
+
+/// Refunds lie beside each other by session.
+pub(super) fn refund_key(refund: &Refund) -> Vec<u8> {
+    [refund.payment.as_bytes().as_slice(), refund.id.as_bytes()].concat()
+}
+
+/// What expires first comes first.
+pub(super) fn expiry_key(expires_at: Timestamp, session: &SessionId) -> Vec<u8> {
+    [&expires_at.millis().to_be_bytes()[..], session.as_bytes()].concat()
+}
+
+/// Session and time of an expiry's key.
+pub(super) fn decode_expiry_key(bytes: &[u8]) -> Result<(SessionId, Timestamp), Unreadable> {
+    let (at, id) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
+    let session = SessionId::from_bytes(id).ok_or(Unreadable)?;
+    Ok((session, Timestamp::from_millis(u64::from_be_bytes(*at))))
+}
+
+/// The first key of rows of a later time than `now`.
+pub(super) fn time_after(now: Timestamp) -> [u8; 8] {
+    now.millis().saturating_add(1).to_be_bytes()
 }

@@ -3,13 +3,10 @@
 use bincode::{Decode, Encode};
 
 use crate::domain::asked::Asked;
-use crate::domain::id::{KeyId, SessionId};
+use crate::domain::id::KeyId;
 use crate::domain::idempotency::{Fingerprint, Record, Reply};
-use crate::domain::key::{Account, ApiKey, Mode};
-use crate::domain::new_session::NewSession;
+use crate::domain::key::ApiKey;
 use crate::domain::outcome::Outcomes;
-use crate::domain::payment::Refund;
-use crate::domain::session::{ClientSecret, Session, SessionStatus};
 use crate::domain::time::{Day, Timestamp};
 
 /// Bytes that a row may claim to have: a damaged length must not ask for all memory there is.
@@ -22,8 +19,6 @@ const CONFIG: bincode::config::Configuration<
 const VERSION: u8 = 1;
 /// Records of version 1 did not say what was asked.
 const RECORD_VERSION: u8 = 2;
-/// Sessions of version 1 could not be paid.
-const SESSION_VERSION: u8 = 2;
 
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -50,10 +45,18 @@ pub(super) enum Table {
     Refunds,
     /// Expiry and session id of sessions whose expiry somebody wants to be told of -> nothing.
     Expiries,
+    /// Endpoint id -> webhook endpoint.
+    Endpoints,
+    /// Event id -> event.
+    Events,
+    /// Event id and endpoint id -> delivery.
+    Deliveries,
+    /// When it is tried next, event id and endpoint id -> nothing. What falls due first comes first.
+    Outbox,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
@@ -65,6 +68,10 @@ impl Table {
         Self::Operator,
         Self::Refunds,
         Self::Expiries,
+        Self::Endpoints,
+        Self::Events,
+        Self::Deliveries,
+        Self::Outbox,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -80,6 +87,10 @@ impl Table {
             Self::Operator => "operator",
             Self::Refunds => "refunds",
             Self::Expiries => "expiries",
+            Self::Endpoints => "endpoints",
+            Self::Events => "events",
+            Self::Deliveries => "deliveries",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -95,6 +106,8 @@ pub(super) enum Row {
     },
     /// The number in the row is at least this.
     Raise { table: Table, key: Vec<u8>, to: u32 },
+    /// There is no such row.
+    Remove { table: Table, key: Vec<u8> },
 }
 
 impl Row {
@@ -104,6 +117,11 @@ impl Row {
             key: key.to_vec(),
             value,
         }
+    }
+
+    pub(super) fn remove(table: Table, key: &[u8]) -> Self {
+        let key = key.to_vec();
+        Self::Remove { table, key }
     }
 }
 
@@ -140,7 +158,11 @@ fn encode(
     }
 }
 
-fn versioned(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn versioned(value: &impl serde::Serialize) -> Vec<u8> {
+    versioned_as(VERSION, value)
+}
+
+pub(super) fn versioned_as(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
     let mut out = vec![version];
     encode(&mut out, |out| {
         bincode::serde::encode_into_std_write(value, out, CONFIG)
@@ -148,78 +170,53 @@ fn versioned(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
     out
 }
 
-fn unversioned<T: serde::de::DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
+pub(super) fn unversioned<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    unversioned_as(VERSION, bytes)
+}
+
+pub(super) fn unversioned_as<T: serde::de::DeserializeOwned>(
+    version: u8,
+    bytes: &[u8],
+) -> Result<T, Unreadable> {
+    match head_as(version, bytes)? {
+        (value, []) => Ok(value),
+        _ => Err(Unreadable),
+    }
+}
+
+/// The value that bytes begin with, and what comes after it.
+pub(super) fn unversioned_head<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<(T, &[u8]), Unreadable> {
+    head_as(VERSION, bytes)
+}
+
+fn head_as<T: serde::de::DeserializeOwned>(
+    version: u8,
+    bytes: &[u8],
+) -> Result<(T, &[u8]), Unreadable> {
     match bytes.split_first() {
-        Some((found, rest)) if *found == version => {
-            match bincode::serde::decode_from_slice(rest, CONFIG) {
-                Ok((value, read)) if read == rest.len() => Ok(value),
-                _ => Err(Unreadable),
-            }
-        }
+        Some((found, rest)) if *found == version => bincode::serde::decode_from_slice(rest, CONFIG)
+            .map(|(value, read)| (value, &rest[read..]))
+            .map_err(|_| Unreadable),
         _ => Err(Unreadable),
     }
 }
 
 pub(super) fn encode_key(key: &ApiKey) -> Vec<u8> {
-    versioned(VERSION, key)
+    versioned(key)
 }
 
 pub(super) fn decode_key(bytes: &[u8]) -> Result<ApiKey, Unreadable> {
-    unversioned(VERSION, bytes)
-}
-
-pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    versioned(SESSION_VERSION, session)
-}
-
-/// A session as version 1 kept it.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct UnpaidSession {
-    pub(super) id: SessionId,
-    pub(super) account: Account,
-    pub(super) mode: Mode,
-    pub(super) client_secret: ClientSecret,
-    pub(super) status: SessionStatus,
-    pub(super) created_at: Timestamp,
-    pub(super) asked: NewSession,
-}
-
-pub(super) fn decode_session(bytes: &[u8]) -> Result<Session, Unreadable> {
-    if bytes.first() == Some(&SESSION_VERSION) {
-        return unversioned(SESSION_VERSION, bytes);
-    }
-    let UnpaidSession {
-        id,
-        account,
-        mode,
-        client_secret,
-        status: _,
-        created_at,
-        asked,
-    } = unversioned(VERSION, bytes)?;
-    let owner = (account, mode);
-    Ok(Session::new(asked, id, client_secret, owner, created_at))
-}
-
-pub(super) fn encode_refund(refund: &Refund) -> Vec<u8> {
-    versioned(VERSION, refund)
-}
-
-pub(super) fn decode_refund(bytes: &[u8]) -> Result<Refund, Unreadable> {
-    unversioned(VERSION, bytes)
-}
-
-/// Refunds lie beside each other by session.
-pub(super) fn refund_key(refund: &Refund) -> Vec<u8> {
-    [refund.payment.as_bytes().as_slice(), refund.id.as_bytes()].concat()
+    unversioned(bytes)
 }
 
 pub(super) fn encode_outcomes(outcomes: Outcomes) -> Vec<u8> {
-    versioned(VERSION, &outcomes)
+    versioned(&outcomes)
 }
 
 pub(super) fn decode_outcomes(bytes: &[u8]) -> Result<Outcomes, Unreadable> {
-    unversioned(VERSION, bytes)
+    unversioned(bytes)
 }
 
 /// Written from borrowed parts, read into owned ones: bincode writes both alike.
@@ -296,23 +293,6 @@ pub(super) fn decode_answer_key(bytes: &[u8]) -> Result<(Timestamp, [u8; 16]), U
         Timestamp::from_millis(u64::from_be_bytes(*expires_at)),
         id.try_into().map_err(|_| Unreadable)?,
     ))
-}
-
-/// What expires first comes first.
-pub(super) fn expiry_key(expires_at: Timestamp, session: &SessionId) -> Vec<u8> {
-    [&expires_at.millis().to_be_bytes()[..], session.as_bytes()].concat()
-}
-
-/// Session and time of an expiry's key.
-pub(super) fn decode_expiry_key(bytes: &[u8]) -> Result<(SessionId, Timestamp), Unreadable> {
-    let (at, id) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
-    let session = SessionId::from_bytes(id).ok_or(Unreadable)?;
-    Ok((session, Timestamp::from_millis(u64::from_be_bytes(*at))))
-}
-
-/// The first key of rows of a later time than `now`.
-pub(super) fn time_after(now: Timestamp) -> [u8; 8] {
-    now.millis().saturating_add(1).to_be_bytes()
 }
 
 /// Days sort before keys, so that a day is one range.

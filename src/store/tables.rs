@@ -39,6 +39,7 @@ impl Trees {
             Row::Put { table, key, value } => {
                 self.of(*table).insert(key, value.as_slice()).map(drop)
             }
+            Row::Remove { table, key } => self.of(*table).remove(key).map(drop),
             Row::Raise { table, key, to } => {
                 let tree = self.of(*table);
                 let now = tree

@@ -4,6 +4,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use super::payments::{UnpaidSession, decode_session, encode_session};
 use super::rows::*;
 use super::*;
 use crate::domain::id::SessionId;
@@ -22,20 +23,20 @@ const OPTIONS: Options = Options {
     latest: None,
 };
 
-fn open(dir: &Path) -> Store {
+pub(super) fn open(dir: &Path) -> Store {
     Store::open(dir, OPTIONS, [7; 32])
         .map(|(store, _)| store)
         .expect("the store opens")
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime")
         .block_on(future)
 }
 
-fn at(millis: u64) -> Timestamp {
+pub(super) fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 

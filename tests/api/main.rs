@@ -24,4 +24,5 @@ mod response;
 mod rolling;
 mod session_fields;
 mod strangers;
+mod webhooks;
 mod world;

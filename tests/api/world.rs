@@ -102,6 +102,12 @@ impl World {
         self.restart_by(Clock::hand(Timestamp::from_millis(then)))
     }
 
+    /// The same, with other settings from then on.
+    pub fn restart_with(mut self, configure: impl Fn(&mut Settings) + 'static) -> Self {
+        self.configure = Box::new(configure);
+        self.restart()
+    }
+
     fn restart_by(mut self, clock: Clock) -> Self {
         self.halt();
         let directory = std::mem::replace(

@@ -1,0 +1,145 @@
+//! One attempt over HTTP: the request as the API has it, and what came of it. Redirects are answers like any other.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::clock::Clock;
+use crate::domain::delivery::Outcome;
+use crate::domain::event::Event;
+use crate::domain::id::DeliveryId;
+use crate::domain::key::Mode;
+use crate::domain::time::seconds_up;
+use crate::domain::webhook::{Endpoint, WebhookSecret};
+use crate::policy;
+
+const USER_AGENT: &str = concat!("Atlas-Webhooks/", env!("CARGO_PKG_VERSION"));
+/// Characters of a reason why there was no answer.
+const REASON: usize = 200;
+
+type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// The client, made when it is first needed: it reads the system's root certificates.
+#[derive(Default)]
+pub(super) struct Post(OnceLock<Result<Https, String>>);
+
+impl Post {
+    /// Sends an event to an endpoint. It has `limit` from connecting to the end of what is kept of the answer; an answer
+    /// whose head came in time counts.
+    pub(super) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        secret: &WebhookSecret,
+        event: &Event,
+        limit: Duration,
+    ) -> Outcome {
+        let Ok(request) = request(endpoint, secret, event) else {
+            return Outcome::Failed("This URL can't be sent to".to_owned());
+        };
+        let mut answer = None;
+        let exchange = async {
+            let client = self.0.get_or_init(client).as_ref().map_err(String::clone)?;
+            let response = client.request(request).await.map_err(|e| reason(&e))?;
+            let (_, beginning) = answer.insert((response.status().as_u16(), Vec::new()));
+            read_beginning(response, beginning).await;
+            Ok(())
+        };
+        let done = tokio::time::timeout(limit, exchange).await;
+        match (answer, done) {
+            (Some((status, beginning)), _) => Outcome::Answered { status, beginning },
+            (None, Ok(Err(why))) => Outcome::Failed(why),
+            (None, Ok(Ok(())) | Err(_)) => {
+                Outcome::Failed(format!("No answer within {} s", seconds_up(limit)))
+            }
+        }
+    }
+}
+
+fn request(
+    endpoint: &Endpoint,
+    secret: &WebhookSecret,
+    event: &Event,
+) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    // Who checks it compares with a clock of their own, also when this server's was moved.
+    let seconds = Clock::system_now().millis() / 1_000;
+    let delivery = DeliveryId::of(&event.id, &endpoint.id);
+    let mut request = Request::post(endpoint.url.as_str())
+        .header("content-type", "application/json")
+        .header("user-agent", USER_AGENT)
+        .header("x-atlas-signature", secret.signature(seconds, &event.body))
+        .header("x-atlas-timestamp", seconds)
+        .header("x-atlas-event-type", event.kind.as_str())
+        .header("x-atlas-event-id", event.id.to_string())
+        .header("x-atlas-delivery", delivery.to_string());
+    if event.mode == Mode::Test {
+        request = request.header("x-atlas-test-mode", "true");
+    }
+    request.body(Full::from(event.body.clone()))
+}
+
+/// Reads as much of a body as is kept. A body that breaks off is as long as it came.
+async fn read_beginning(mut response: Response<Incoming>, beginning: &mut Vec<u8>) {
+    while let Some(Ok(frame)) = response.frame().await {
+        let data = frame.into_data().unwrap_or_default();
+        let room = policy::WEBHOOK_ANSWER - beginning.len();
+        beginning.extend_from_slice(&data[..data.len().min(room)]);
+        if beginning.len() == policy::WEBHOOK_ANSWER {
+            return;
+        }
+    }
+}
+
+fn client() -> Result<Https, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        log::warn!(
+            "the system has no root certificates, so no webhook gets through to an https URL: {:?}",
+            found.errors
+        );
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| format!("There is no TLS here: {e}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    let client = Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(policy::WEBHOOK_HEAD)
+        .pool_idle_timeout(policy::WEBHOOK_KEEP_ALIVE)
+        .pool_max_idle_per_host(policy::DELIVERIES_TO_ONE)
+        .pool_timer(TokioTimer::new())
+        .build(connector);
+    Ok(client)
+}
+
+/// Why there was no answer: the first cause, which says most.
+fn reason(error: &hyper_util::client::legacy::Error) -> String {
+    let mut first: &dyn Error = error;
+    while let Some(cause) = first.source() {
+        first = cause;
+    }
+    let what = if error.is_connect() {
+        "No connection"
+    } else {
+        "The connection ended without an answer"
+    };
+    format!("{what}: {first}").chars().take(REASON).collect()
+}
