@@ -8,6 +8,7 @@ mod once;
 pub mod operators;
 mod payments;
 pub mod request_log;
+mod telling;
 mod traffic;
 mod turns;
 mod upkeep;

@@ -175,6 +175,8 @@ pub const EMAIL_MAX: usize = 254;
 pub const URL_MAX: usize = 2_048;
 /// A session expires this long after it was made, unless said otherwise (published by the API).
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest delay of an event that a test asks for.
+pub const REHEARSAL_DELAY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Places at which changes of sessions wait for each other: many more than requests of a busy key run at once.
 pub const TURNS: usize = 256;
 /// Sessions that are told to have expired in one step.

@@ -150,7 +150,7 @@ impl App {
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is
     /// handed over as a whole, and claim, permit and turn go with it.
     pub(super) async fn finish(
-        &self,
+        self: &Arc<Self>,
         call: Call,
         claim: Claim,
         effect: Effect,
@@ -175,7 +175,7 @@ impl App {
             (place.id, record)
         });
         let record = record.as_ref().map(|(id, record)| (id, record));
-        let until_kept = (claim, call.permit, turn);
+        let until_kept = (claim, call.permit, turn, self.wake_for(&effect));
         let kept = self.store.keep(&effect, record, call.now, until_kept).await;
         kept.map(|()| Answer {
             reply,

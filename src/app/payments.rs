@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::objects::refund_object;
 use super::once::{Begun, Claim};
+use super::telling::refund_id;
 use super::turns::Turn;
 use super::{Answer, App, Call, Who};
 use crate::domain::fields::Fields;
-use crate::domain::id::{PaymentId, RefundId, SessionId};
+use crate::domain::id::{PaymentId, SessionId};
 use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
 use crate::domain::key::Mode;
@@ -30,9 +31,9 @@ struct Decided {
 }
 
 /// A session that nobody else changes meanwhile.
-struct Held {
-    session: Session,
-    turn: Turn,
+pub(super) struct Held {
+    pub(super) session: Session,
+    pub(super) turn: Turn,
 }
 
 fn no_entropy(entropy::NoEntropy: entropy::NoEntropy) -> Refusal {
@@ -65,7 +66,7 @@ impl App {
         let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
         let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
         let reply = Reply::json(201, &self.session_object(&session));
-        let effect = self.changed(None, session);
+        let effect = self.effect(None, session, None, call.cause(), call.now)?;
         self.finish(call, claim, effect, reply, None).await
     }
 
@@ -125,7 +126,7 @@ impl App {
         self.change(call, body, id, |app, before, call| {
             let change = SessionChange::parse(body)?;
             let session = before.clone().update(change, call.now)?;
-            Ok(app.shown(before, session))
+            app.shown(before, session, call)
         })
         .await
     }
@@ -143,7 +144,7 @@ impl App {
         self.change(call, body, id, |app, before, call| {
             let reason = reason(body)?;
             let session = before.clone().cancel(reason, call.now)?;
-            Ok(app.shown(before, session))
+            app.shown(before, session, call)
         })
         .await
     }
@@ -228,10 +229,8 @@ impl App {
             let session = before.clone().capture(amount, call.now)?;
             let payment = session.payment.as_ref().ok_or(Refusal::PaymentNotFound)?;
             let reply = Reply::json(200, &app.payment_object(&session, payment));
-            Ok(Decided {
-                reply,
-                effect: app.changed(Some(before), session),
-            })
+            let effect = app.effect(Some(before), session, None, call.cause(), call.now)?;
+            Ok(Decided { reply, effect })
         })
         .await
     }
@@ -249,13 +248,11 @@ impl App {
         self.change_payment(call, body, payment, |app, before, call| {
             let amount = amount(body)?;
             let reason = Fields::of_body(body)?.text("reason", policy::TEXT_MAX)?;
-            let id = RefundId::new(call.now, entropy::base62().map_err(no_entropy)?);
+            let id = refund_id(call.now)?;
             let (session, refund) = before.clone().refund(amount, reason, id, call.now)?;
             let reply = Reply::json(200, &refund_object(&session, &refund));
-            let effect = Effect {
-                refund: Some(refund),
-                ..app.changed(Some(before), session)
-            };
+            let cause = call.cause();
+            let effect = app.effect(Some(before), session, Some(refund), cause, call.now)?;
             Ok(Decided { reply, effect })
         })
         .await
@@ -268,27 +265,14 @@ impl App {
             Some(refusal) => (call.refused)(&refusal, &call.request_id),
             None => Reply::json(200, &self.payment_object(&session, payment)),
         };
-        Ok(Decided {
-            reply,
-            effect: self.changed(Some(before), session),
-        })
+        let effect = self.effect(Some(before), session, None, call.cause(), call.now)?;
+        Ok(Decided { reply, effect })
     }
 
-    fn shown(&self, before: &Session, session: Session) -> Decided {
+    fn shown(&self, before: &Session, session: Session, call: &Call) -> Result<Decided, Refusal> {
         let reply = Reply::json(200, &self.session_object(&session));
-        Decided {
-            reply,
-            effect: self.changed(Some(before), session),
-        }
-    }
-
-    /// What there is to keep of a session that has become another; nothing when it has not.
-    fn changed(&self, before: Option<&Session>, session: Session) -> Effect {
-        let session = (before != Some(&session)).then_some(session);
-        Effect {
-            session,
-            ..Effect::default()
-        }
+        let effect = self.effect(Some(before), session, None, call.cause(), call.now)?;
+        Ok(Decided { reply, effect })
     }
 
     async fn change_payment(
@@ -343,14 +327,14 @@ impl App {
     ) -> Result<Session, Refusal> {
         let Held { session, turn } = self.hold(&call.who, &id.to_string(), call.now).await?;
         let after = decide(session.clone(), call.now)?;
-        let effect = self.changed(Some(&session), after.clone());
+        let effect = self.effect(Some(&session), after.clone(), None, call.cause(), call.now)?;
         let reply = Reply::json(200, &());
         self.finish(call, Claim::of_nothing(self), effect, reply, Some(turn))
             .await?;
         Ok(after)
     }
 
-    async fn hold(&self, who: &Who, id: &str, now: Timestamp) -> Result<Held, Refusal> {
+    pub(super) async fn hold(&self, who: &Who, id: &str, now: Timestamp) -> Result<Held, Refusal> {
         let place = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
         let turn = self.turns.of(&place).await;
         let session = self.session(who, id, now)?;

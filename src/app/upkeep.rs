@@ -1,5 +1,6 @@
 //! What has to be done from time to time: expired records and old events removed, last-used times written, idle addresses forgotten.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -73,6 +74,10 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
                 .forget_events(over.minus(policy::EVENTS_KEPT), now),
         ];
         busy = steps.contains(&Ok(policy::SWEEP_STEP));
+        if app.webhooks.unwatched.swap(false, Ordering::AcqRel) && app.watch_expiries(now).is_err()
+        {
+            app.webhooks.unwatched.store(true, Ordering::Release);
+        }
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;
             app.note_used(now);

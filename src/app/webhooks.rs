@@ -9,6 +9,7 @@ mod words;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub(super) struct Webhooks {
     claimed: Arc<Mutex<HashSet<Way>>>,
     /// Told when the outbox has something new.
     wake: Notify,
+    /// Somebody wants to be told of expiries of sessions that were made before.
+    pub(super) unwatched: AtomicBool,
 }
 
 /// A page of deliveries, each with its event.
@@ -89,6 +92,7 @@ impl Webhooks {
             changing: tokio::sync::Mutex::default(),
             claimed: Arc::default(),
             wake: Notify::new(),
+            unwatched: AtomicBool::new(!settings.webhook.is_empty()),
         })
     }
 
@@ -121,6 +125,11 @@ impl App {
             return Ok(None);
         }
         self.new_event(kind, owner, object, cause, now).map(Some)
+    }
+
+    /// Whether some endpoint wants events of this kind.
+    pub(super) fn is_told(&self, kind: EventType, owner: (&Account, Mode)) -> bool {
+        !self.webhooks.registry.listeners(kind, owner).is_empty()
     }
 
     /// The same, also when no endpoint wants it.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{EndpointId, EventId};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::key::{Account, Mode};
+use crate::domain::payment::{PaymentStatus, Refund};
+use crate::domain::session::{CancellationReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::words::words;
 
@@ -76,6 +78,65 @@ impl EventType {
     pub fn all() -> impl Iterator<Item = Self> {
         Self::WORDS.iter().filter_map(|word| Self::parse(word))
     }
+}
+
+impl EventType {
+    /// Whether it is about a session as a whole.
+    pub const fn is_of_a_session(self) -> bool {
+        matches!(self, Self::SessionExpired | Self::SessionCanceled)
+    }
+
+    /// Whether it is about money given back.
+    pub const fn is_of_a_refund(self) -> bool {
+        matches!(
+            self,
+            Self::RefundSucceeded | Self::RefundFailed | Self::RefundPending | Self::RefundUpdated
+        )
+    }
+}
+
+/// What has happened to a session that was `before` and is `after`: the rule of which change is told.
+pub fn happened(
+    before: Option<&Session>,
+    after: &Session,
+    refund: Option<&Refund>,
+) -> Vec<EventType> {
+    let mut events = Vec::new();
+    let old = before.and_then(|session| session.payment.as_ref());
+    if let Some(payment) = &after.payment {
+        let captured = old.map_or(0, |old| old.captured);
+        let becomes =
+            |status| payment.status == status && old.map(|old| old.status) != Some(status);
+        for (status, event) in [
+            (
+                PaymentStatus::RequiresAction,
+                EventType::PaymentRequiresAction,
+            ),
+            (PaymentStatus::Authorized, EventType::PaymentAuthorized),
+            (PaymentStatus::Failed, EventType::PaymentFailed),
+            (PaymentStatus::Canceled, EventType::PaymentCanceled),
+        ] {
+            events.extend(becomes(status).then_some(event));
+        }
+        if payment.captured > captured {
+            events.push(EventType::PaymentCaptured);
+            events.extend((payment.disputed && captured == 0).then_some(EventType::DisputeCreated));
+        }
+        if refund.is_some() {
+            events.extend([EventType::PaymentRefunded, EventType::RefundSucceeded]);
+        }
+    }
+    let was_canceled = before.is_some_and(|session| session.cancellation.is_some());
+    if let Some(canceled) = after.cancellation.filter(|_| !was_canceled) {
+        events.push(match canceled.reason {
+            CancellationReason::Expired => EventType::SessionExpired,
+            CancellationReason::Duplicate
+            | CancellationReason::Fraudulent
+            | CancellationReason::RequestedByCustomer
+            | CancellationReason::Abandoned => EventType::SessionCanceled,
+        });
+    }
+    events
 }
 
 /// The request that an event came about by, as the envelope names it.

@@ -224,7 +224,7 @@ pub fn amount(fields: &Fields<'_>) -> Result<u32, Refusal> {
 }
 
 /// An integer as it was written: no fraction, no exponent, no string.
-pub(super) fn integer(value: &Json) -> Option<u32> {
+pub fn integer(value: &Json) -> Option<u32> {
     match value {
         Json::Number(text) => text.parse().ok(),
         Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => None,

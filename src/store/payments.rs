@@ -1,8 +1,10 @@
 //! Sessions, their payments and their refunds: what a request did and what it answered are kept in one commit.
 
 use super::journal::Urgency;
+use super::outbox::outgoing_rows;
 use super::rows::{self, Row, Table, Unreadable};
 use super::{Store, Unavailable, unreadable};
+use crate::domain::event::Outgoing;
 use crate::domain::id::SessionId;
 use crate::domain::idempotency::{Record, RecordId};
 use crate::domain::key::{Account, Mode};
@@ -21,6 +23,8 @@ pub struct Effect {
     pub refund: Option<Refund>,
     /// Somebody wants to be told when the session's time is over.
     pub expiry_is_told: bool,
+    /// What is told of it.
+    pub outgoing: Vec<Outgoing>,
 }
 
 impl Effect {
@@ -38,6 +42,7 @@ impl Effect {
             let row = encode_refund(refund);
             rows.push(Row::put(Table::Refunds, &refund_key(refund), row));
         }
+        rows.extend(outgoing_rows(&self.outgoing));
         rows
     }
 }
@@ -129,6 +134,30 @@ impl Store {
                 decode_expiry_key(&key).map_err(|e: Unreadable| fault(&e))
             })
             .collect()
+    }
+
+    /// When the next session that somebody wants to be told of expires.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn next_expiry(&self) -> Result<Option<Timestamp>, Unavailable> {
+        let fault = |e: &dyn std::fmt::Debug| unreadable(Table::Expiries.name(), e);
+        let first = self.trees.of(Table::Expiries).iter().keys().next();
+        first
+            .map(|key| {
+                let (_, at) = decode_expiry_key(&key.map_err(|e| fault(&e))?)
+                    .map_err(|e: Unreadable| fault(&e))?;
+                Ok(at)
+            })
+            .transpose()
+    }
+
+    /// Notes that somebody wants to be told of these expiries, without waiting.
+    pub fn note_expiries(&self, watched: &[(SessionId, Timestamp)], now: Timestamp) {
+        let row = |(session, at): &(SessionId, Timestamp)| {
+            Row::put(Table::Expiries, &expiry_key(*at, session), Vec::new())
+        };
+        self.note(watched, row, now);
     }
 
     /// Forgets that somebody wants to be told of an expiry: they were.

@@ -41,7 +41,8 @@ async fn run(app: Arc<App>) {
     let mut flights = Flights::new();
     while !*stopping.borrow() {
         let mut fault = false;
-        let rest = begin_due(&app, &post, &mut flights).unwrap_or_else(|Unavailable| {
+        let rest = tell_due(&app, &post, &mut flights).await;
+        let rest = rest.unwrap_or_else(|Unavailable| {
             fault = true;
             policy::OUTBOX_REST
         });
@@ -65,6 +66,18 @@ async fn run(app: Arc<App>) {
     if tokio::time::timeout(grace, all).await.is_err() {
         log::info!("webhooks without an answer were cut; they are sent again at the next start");
     }
+}
+
+/// Ends the sessions whose time is over, and begins what is due; says how long until more falls due.
+async fn tell_due(
+    app: &Arc<App>,
+    post: &Arc<Post>,
+    flights: &mut Flights,
+) -> Result<Duration, Unavailable> {
+    let next = app.expire_due(app.clock.now()).await?;
+    let rest = begin_due(app, post, flights)?;
+    let until_next = next.map(|at| at.since(app.clock.now()));
+    Ok(until_next.map_or(rest, |until| until.min(rest)))
 }
 
 /// Begins what is due, as far as there is room; says how long until more falls due. Whatever makes room looks again.

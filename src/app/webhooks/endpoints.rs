@@ -1,6 +1,7 @@
 //! The verbs that show and change webhook endpoints.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
@@ -58,9 +59,9 @@ impl App {
         match command {
             EndpointCommand::Add(new) => {
                 let endpoint = self.new_endpoint(new, now)?;
-                self.keep_endpoint(endpoint, now)
-                    .await
-                    .map(|it| self.with_secret(&it))
+                let kept = self.keep_endpoint(endpoint, now).await?;
+                self.webhooks.unwatched.store(true, Ordering::Release);
+                Ok(self.with_secret(&kept))
             }
             EndpointCommand::List => {
                 let all = self.endpoints();

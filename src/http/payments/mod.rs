@@ -50,6 +50,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(sent("/functions/v1/refund-payment/{id}", || {
             web::to(transactions::refund)
         }))
+        .service(sent("/functions/v1/test-webhooks", || {
+            web::to(testing::webhooks)
+        }))
         .service(readable("/functions/v1/test-cards", || {
             web::to(testing::cards)
         }));

@@ -1,14 +1,17 @@
 //! What helps to test a shop: the test cards.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::fresh;
+use super::{call_of, fresh, respond};
 use crate::app::Who;
 use crate::domain::idempotency::Reply;
 use crate::domain::key::Mode;
 use crate::domain::refusal::Refusal;
+use crate::http::body;
 use crate::http::gate::{Asker, Visit};
 use crate::simulator::cards::{CARDS, Category, TestCard};
 
@@ -59,6 +62,15 @@ pub(super) async fn cards(request: HttpRequest) -> Result<HttpResponse, Refusal>
             data,
         },
     )))
+}
+
+/// `POST /functions/v1/test-webhooks`
+pub(super) async fn webhooks(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let visit = Visit::of(&request)?;
+    let call = call_of(&request, &visit, in_test_mode(&visit)?)?;
+    let app = Arc::clone(&visit.app);
+    let body = body::json(&request, visit.body)?;
+    Ok(respond(app.rehearse(call, &body).await?))
 }
 
 fn category(query: &str) -> Result<Option<Category>, Refusal> {

@@ -1,0 +1,269 @@
+//! What of a change is told to the merchant's servers: the events that come of it, those that a test asks for, and those
+//! that come of time alone.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::objects::refund_object;
+use super::once::Begun;
+use super::{Answer, App, Call, Who};
+use crate::domain::event::{Cause, EventType, Outgoing, happened};
+use crate::domain::id::{RefundId, SessionId};
+use crate::domain::idempotency::Reply;
+use crate::domain::json::Json;
+use crate::domain::new_session::NewSession;
+use crate::domain::payment::{PaymentStatus, Refund};
+use crate::domain::refusal::Refusal;
+use crate::domain::session::{ClientSecret, Session};
+use crate::domain::time::Timestamp;
+use crate::simulator::cards::CARDS;
+use crate::simulator::confirmation::by_card;
+use crate::simulator::rehearsal::Rehearsal;
+use crate::store::{Effect, Unavailable};
+
+/// Wakes the deliverer when dropped: there is something new to send.
+pub(super) struct Wake(Arc<App>);
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.wake_deliveries();
+    }
+}
+
+impl App {
+    /// What there is to keep of a session that has become another, and of whom it is told.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when an event could not be made.
+    pub(super) fn effect(
+        &self,
+        before: Option<&Session>,
+        session: Session,
+        refund: Option<Refund>,
+        cause: Option<Cause<'_>>,
+        now: Timestamp,
+    ) -> Result<Effect, Refusal> {
+        let mut outgoing = Vec::new();
+        for kind in happened(before, &session, refund.as_ref()) {
+            outgoing.extend(self.announce_about(kind, &session, refund.as_ref(), cause, now)?);
+        }
+        let owner = (&session.account, session.mode);
+        let expiry_is_told = before.is_none() && self.is_told(EventType::SessionExpired, owner);
+        let session = (before != Some(&session)).then_some(session);
+        Ok(Effect {
+            session,
+            refund,
+            expiry_is_told,
+            outgoing,
+        })
+    }
+
+    /// Something to keep until an effect is on disk.
+    pub(super) fn wake_for(self: &Arc<Self>, effect: &Effect) -> Option<Wake> {
+        let has_news = !effect.outgoing.is_empty() || effect.expiry_is_told;
+        has_news.then(|| Wake(Arc::clone(self)))
+    }
+
+    fn announce_about(
+        &self,
+        kind: EventType,
+        session: &Session,
+        refund: Option<&Refund>,
+        cause: Option<Cause<'_>>,
+        now: Timestamp,
+    ) -> Result<Option<Outgoing>, Refusal> {
+        let owner = (&session.account, session.mode);
+        match (kind.is_of_a_session(), refund, &session.payment) {
+            (false, Some(refund), _) if kind.is_of_a_refund() => {
+                self.announce(kind, owner, &refund_object(session, refund), cause, now)
+            }
+            (false, _, Some(payment)) => self.announce(
+                kind,
+                owner,
+                &self.payment_object(session, payment),
+                cause,
+                now,
+            ),
+            _ => self.announce(kind, owner, &self.session_object(session), cause, now),
+        }
+    }
+
+    /// Sends an event that a test asks for (`test-webhooks`), and moves the session that it is about.
+    ///
+    /// # Errors
+    /// Any refusal of idempotency, of a member of the body, or of the store; [`Refusal::SessionNotFound`];
+    /// [`Refusal::SessionStateInvalid`] when the session has ended.
+    pub async fn rehearse(self: &Arc<Self>, call: Call, body: &Json) -> Result<Answer, Refusal> {
+        let claim = match self.begin(&call, body)? {
+            Begun::Run(claim) => claim,
+            Begun::Replay(reply) => return Ok(Answer::again(reply)),
+        };
+        let asked = Rehearsal::read(body, call.now)?;
+        let (before, turn) = match &asked.session_id {
+            Some(id) => {
+                let held = self.hold(&call.who, id, call.now).await?;
+                (Some(held.session), Some(held.turn))
+            }
+            None => (None, None),
+        };
+        let after = match &before {
+            Some(session) => moved(session.clone(), asked.kind, call.now)?,
+            None => self.made_up(&call.who, &asked, call.now)?,
+        };
+        let mut outgoing = self.new_event_about(asked.kind, &after, call.cause(), call.now)?;
+        outgoing.due = call.now.plus(asked.delay);
+        let reply = Reply::json(200, &with_deliveries(&outgoing));
+        let session = before.filter(|before| *before != after).map(|_| after);
+        let effect = Effect {
+            session,
+            outgoing: vec![outgoing],
+            ..Effect::default()
+        };
+        self.finish(call, claim, effect, reply, turn).await
+    }
+
+    fn new_event_about(
+        &self,
+        kind: EventType,
+        session: &Session,
+        cause: Option<Cause<'_>>,
+        now: Timestamp,
+    ) -> Result<Outgoing, Refusal> {
+        let owner = (&session.account, session.mode);
+        match &session.payment {
+            Some(payment) if !kind.is_of_a_session() => self.new_event(
+                kind,
+                owner,
+                &self.payment_object(session, payment),
+                cause,
+                now,
+            ),
+            _ => self.new_event(kind, owner, &self.session_object(session), cause, now),
+        }
+    }
+
+    /// A session that is nowhere kept, with a payment as the event would have it.
+    fn made_up(&self, who: &Who, asked: &Rehearsal, now: Timestamp) -> Result<Session, Refusal> {
+        let Who::Merchant(entry) = who else {
+            return Err(Refusal::KeyUnknown);
+        };
+        let no_entropy = |crate::entropy::NoEntropy| Refusal::Internal;
+        let id = SessionId::new(now, crate::entropy::base62().map_err(no_entropy)?);
+        let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
+        let owner = (entry.key.account.clone(), entry.key.mode);
+        let new = NewSession::parse(&asked.order(), now)?;
+        let session = Session::new(new, id, secret, owner, now);
+        let status = payment_status(asked.kind).unwrap_or(PaymentStatus::Captured);
+        session.told(status, by_card(&CARDS[0]), now)
+    }
+
+    /// Ends the sessions whose time is over and whose merchants want to be told; says when the next one is.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read or written; what was not done is still due.
+    pub(super) async fn expire_due(
+        self: &Arc<Self>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Unavailable> {
+        loop {
+            let due = self.store.expiries(now)?;
+            if due.is_empty() {
+                return self.store.next_expiry();
+            }
+            for (id, at) in due {
+                self.expire(&id, now).await?;
+                self.store.forget_expiry(&id, at)?;
+            }
+        }
+    }
+
+    async fn expire(self: &Arc<Self>, id: &SessionId, now: Timestamp) -> Result<(), Unavailable> {
+        let turn = self.turns.of(id).await;
+        let Some(before) = self.store.session(id)? else {
+            return Ok(());
+        };
+        let after = before.clone().at(now);
+        if after == before {
+            return Ok(());
+        }
+        let effect = self
+            .effect(Some(&before), after, None, None, now)
+            .map_err(|_| Unavailable)?;
+        let wake = self.wake_for(&effect);
+        self.store.keep(&effect, None, now, (turn, wake)).await
+    }
+
+    /// Does what has fallen due by now, as after the clock was moved: ends sessions, and begins to tell.
+    pub async fn catch_up(self: &Arc<Self>) {
+        if self.expire_due(self.clock.now()).await.is_err() {
+            log::warn!("sessions whose time is over could not be ended; it is tried again");
+        }
+        self.wake_deliveries();
+    }
+
+    /// Notes the expiries of open sessions that somebody wants to be told of: of those that were made before anybody did.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read or written.
+    pub(super) fn watch_expiries(&self, now: Timestamp) -> Result<(), Unavailable> {
+        let oldest = now.minus(crate::policy::SESSION_LIFETIME_MAX);
+        let mut watched = Vec::new();
+        for session in self.store.sessions(None) {
+            let session = session?;
+            if session.created_at < oldest {
+                break;
+            }
+            let owner = (&session.account, session.mode);
+            let is_open = session.cancellation.is_none() && session.payment.is_none();
+            if is_open && self.is_told(EventType::SessionExpired, owner) {
+                watched.push((session.id, session.asked.expires_at));
+            }
+        }
+        self.store.note_expiries(&watched, now);
+        self.wake_deliveries();
+        Ok(())
+    }
+}
+
+impl Call {
+    /// As an event names it.
+    pub(super) fn cause(&self) -> Option<Cause<'_>> {
+        Some(Cause {
+            request_id: &self.request_id,
+            idempotency_key: self.idempotency_key.as_ref(),
+        })
+    }
+}
+
+/// Where an event leaves the payment that it is about.
+fn payment_status(kind: EventType) -> Option<PaymentStatus> {
+    let moving = [
+        (EventType::PaymentCaptured, PaymentStatus::Captured),
+        (EventType::PaymentFailed, PaymentStatus::Failed),
+        (EventType::PaymentCanceled, PaymentStatus::Canceled),
+        (EventType::PaymentAuthorized, PaymentStatus::Authorized),
+    ];
+    let (_, status) = moving.into_iter().find(|(event, _)| *event == kind)?;
+    Some(status)
+}
+
+fn moved(session: Session, kind: EventType, now: Timestamp) -> Result<Session, Refusal> {
+    match payment_status(kind) {
+        Some(status) => session.told(status, by_card(&CARDS[0]), now),
+        None => Ok(session),
+    }
+}
+
+/// The event as it is sent, and to how many.
+fn with_deliveries(outgoing: &Outgoing) -> Value {
+    let mut event: Value = serde_json::from_slice(&outgoing.event.body).unwrap_or_default();
+    event["deliveries"] = outgoing.to.len().into();
+    event
+}
+
+/// A refund's id, for whoever gives money back.
+pub(super) fn refund_id(now: Timestamp) -> Result<RefundId, Refusal> {
+    let random = crate::entropy::base62().map_err(|crate::entropy::NoEntropy| Refusal::Internal)?;
+    Ok(RefundId::new(now, random))
+}
