@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::event::EventType;
 use crate::domain::new_session::{CaptureMethod, PaymentMethod};
 use crate::domain::payment::Processor;
 use crate::domain::session::CancellationReason;
@@ -178,6 +179,41 @@ pub(super) fn refund() -> Value {
         "properties": {
             "amount": optional_amount("How much; all that is left if not said."),
             "reason": text(policy::TEXT_MAX, "Why."),
+        },
+    })
+}
+
+pub(super) fn rehearsal() -> Value {
+    let value = json!({ "type": "string", "maxLength": policy::METADATA_VALUE_MAX });
+    json!({
+        "type": "object",
+        "required": ["event_type"],
+        "properties": {
+            "event_type": { "type": "string", "enum": EventType::WORDS, "description": "Which event." },
+            "session_id": text(policy::REFERENCE_MAX, "About which session; a made-up payment if not said."),
+            "transaction_id": text(policy::REFERENCE_MAX, "Ignored: the payment's own is told."),
+            "amount": optional_amount("Of the made-up payment; 1000 if not said."),
+            "currency": { "type": ["string", "null"], "pattern": "^[A-Za-z]{3}$", "description": "Of the made-up payment; USD if not said." },
+            "metadata": metadata(&value),
+            "delay_seconds": { "type": ["integer", "null"], "minimum": 0, "maximum": policy::REHEARSAL_DELAY_MAX.as_secs(), "description": "How much later it is sent." },
+        },
+    })
+}
+
+pub(super) fn event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "object", "type", "api_version", "created", "livemode", "data", "request", "deliveries"],
+        "properties": {
+            "id": { "type": "string", "pattern": "^evt_[0-9A-Za-z]{24}$" },
+            "object": { "const": "event" },
+            "type": { "type": "string", "enum": EventType::WORDS },
+            "api_version": { "type": "string" },
+            "created": { "type": "string", "format": "date-time" },
+            "livemode": { "type": "boolean" },
+            "data": { "type": "object", "required": ["object"], "properties": { "object": { "type": "object" } } },
+            "request": { "type": ["object", "null"] },
+            "deliveries": { "type": "integer", "minimum": 0 },
         },
     })
 }

@@ -317,6 +317,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         own_refusals: &[(403, "Only test mode has this.")],
     },
     Operation {
+        method: "post",
+        path: "/functions/v1/test-webhooks",
+        id: "sendTestWebhook",
+        tag: "Testing",
+        summary: "Send an event to your endpoints",
+        description: "With a session, its payment becomes what the event says; without, a payment is made up. Nothing else happens.",
+        auth: Auth::Merchant,
+        parameters: &[],
+        body: Some(Body {
+            schema: bodies::rehearsal,
+            required: true,
+            example: || json!({ "event_type": "payment.captured" }),
+        }),
+        answers: &[Answered {
+            status: 200,
+            text: "The event, and to how many endpoints it goes.",
+            schema: Some(|_| bodies::event()),
+        }],
+        own_refusals: &[NO_SESSION, (403, "Only test mode has this.")],
+    },
+    Operation {
         method: "get",
         path: "/functions/v1/health",
         id: "readHealth",
