@@ -4,11 +4,14 @@
 
 mod access_log;
 mod admin;
+mod assets;
 mod body;
+mod curl;
 mod dashboard;
 mod gate;
 mod headers;
 pub mod openapi;
+mod money;
 mod payments;
 mod refusal;
 mod request_id;

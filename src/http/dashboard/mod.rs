@@ -1,7 +1,7 @@
 //! The Dashboard: keys, requests and sessions in a browser. `door` says who may come in, `pages` is what they see, and
 //! each other file fills the pages of one subject. The gate has let in only who is logged in.
 
-mod assets;
+pub(super) mod assets;
 pub(super) mod door;
 mod events;
 mod form;

@@ -2,11 +2,10 @@
 //! shows, the time included; who fills it lives beside this folder. Whatever is text goes through maud, which escapes
 //! it, and nothing here carries an inline style or script, so that the Content-Security-Policy can forbid both.
 //!
-//! `layout` is the frame around every page, `parts`, `fields` and `listing` are what pages are made of, and `words`,
-//! `money`, `links` and `curl` turn values into text. Each other file is one page, or one subject.
+//! `layout` is the frame around every page, `parts`, `fields` and `listing` are what pages are made of, and `words` and
+//! `links` turn values into text, as do `money` and `curl`, which are not the Dashboard's alone. Each other file is one page, or one subject.
 
 pub(in crate::http) mod chart;
-mod curl;
 pub(in crate::http) mod error;
 pub(in crate::http) mod fields;
 pub(in crate::http) mod idempotency;
@@ -18,7 +17,6 @@ pub(in crate::http) mod limits;
 mod links;
 pub(in crate::http) mod listing;
 pub(in crate::http) mod login;
-mod money;
 mod parts;
 pub(in crate::http) mod request;
 pub(in crate::http) mod requests;
@@ -26,3 +24,5 @@ pub(in crate::http) mod secret;
 pub(in crate::http) mod session;
 pub(in crate::http) mod sessions;
 mod words;
+
+use crate::http::{curl, money};

@@ -187,7 +187,7 @@ fn curl(view: &RequestPage) -> String {
     command(&Call {
         method: &view.row.method,
         url: &format!("{}{}", view.server, view.row.path),
-        authorization: "Bearer $ATLAS_KEY",
+        authorization: Some("Bearer $ATLAS_KEY"),
         headers: &headers,
         body: match &view.sent.body {
             Body::Whole(text)

@@ -135,7 +135,7 @@ fn curl(view: &NewSecret<'_>) -> String {
     command(&Call {
         method: "POST",
         url: &format!("{}{PATH}", view.server),
-        authorization: &format!("Bearer {}", view.secret),
+        authorization: Some(&format!("Bearer {}", view.secret)),
         headers: &[
             ("Content-Type", "application/json"),
             ("Idempotency-Key", &idempotency_key(view.id)),

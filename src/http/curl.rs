@@ -6,8 +6,8 @@ pub(super) struct Call<'a> {
     pub(super) method: &'a str,
     /// Scheme, host and path with query.
     pub(super) url: &'a str,
-    /// What stands after `Authorization:`. In double quotes, so that a shell fills in a variable.
-    pub(super) authorization: &'a str,
+    /// What stands after `Authorization:`, if anything. In double quotes, so that a shell fills in a variable.
+    pub(super) authorization: Option<&'a str>,
     /// Other headers.
     pub(super) headers: &'a [(&'a str, &'a str)],
     /// The body, if there is one.
@@ -21,7 +21,8 @@ pub(super) fn command(call: &Call<'_>) -> String {
         (method, _) => format!(" -X {}", quoted(method)),
     };
     let mut lines = vec![format!("curl{method} {}", quoted(call.url))];
-    lines.push(format!("-H \"Authorization: {}\"", call.authorization));
+    let authorization = call.authorization;
+    lines.extend(authorization.map(|value| format!("-H \"Authorization: {value}\"")));
     lines.extend(
         call.headers
             .iter()
@@ -59,7 +60,7 @@ mod tests {
         let command = command(&Call {
             method: "POST",
             url: "http://localhost/x?a=b&c",
-            authorization: "Bearer $ATLAS_KEY",
+            authorization: Some("Bearer $ATLAS_KEY"),
             headers: &[("Idempotency-Key", "it's")],
             body: Some("{\"a\":\"$HOME `id`\"}"),
         });

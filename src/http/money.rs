@@ -1,13 +1,30 @@
 //! Amounts by their currency's own exponent: `$49.90 USD`, `¥500 JPY`, `1.234 KWD`.
 
-use super::words::count;
 use crate::domain::money::Money;
+
+/// Digits in groups of three: `1,204`.
+pub(super) fn count(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 /// The amount with its currency's code, and its sign in front where there is one that everybody reads. The code always
 /// stands, because `$` is also the sign of other dollars.
 pub(super) fn written(money: Money) -> String {
+    format!("{} {}", signed(money), money.currency.code())
+}
+
+/// The same without the code, where that stands beside it.
+pub(super) fn signed(money: Money) -> String {
     let sign = money.currency.symbol().map_or(String::new(), String::from);
-    format!("{sign}{} {}", number(money), money.currency.code())
+    format!("{sign}{}", number(money))
 }
 
 /// The amount in major units, with as many digits after the point as the currency has.
@@ -29,6 +46,12 @@ fn number(money: Money) -> String {
 mod tests {
     use super::*;
     use crate::domain::money::Currency;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let written = [0_u64, 999, 1_000, 1_234_567].map(count);
+        assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
+    }
 
     #[test]
     fn an_amount_is_written_as_its_currency_counts() {
