@@ -165,6 +165,8 @@ pub const METADATA_NAME_MAX: usize = 40;
 pub const METADATA_VALUE_MAX: usize = 500;
 /// Longest reference or identifier given by the client, in characters.
 pub const REFERENCE_MAX: usize = 255;
+/// Years that a card's expiry may lie ahead: more than any bank gives, so it catches slips of the finger only.
+pub const CARD_YEARS_MAX: u16 = 50;
 /// Longest free text (description, a line of an address), in characters.
 pub const TEXT_MAX: usize = 500;
 /// Longest statement descriptor, in characters (what card networks print).

@@ -17,7 +17,7 @@ const SECRETS: [&str; 5] = [
 /// The last four of a minted secret are public; of anything shorter than an imported one they would be much of it.
 const SHOWN_FROM: usize = 16;
 /// Digits of a card number (ISO/IEC 7812-1).
-const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
+pub const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 /// Members of JSON that hold a card verification code.
 const CODES: [&str; 6] = ["cvc", "cvv", "cvc2", "cvv2", "card_cvc", "security_code"];
 
@@ -151,8 +151,8 @@ fn looks_issued(digits: &[u8]) -> bool {
     digits.first().is_some_and(|first| (2..=6).contains(first))
 }
 
-/// The check digit of ISO/IEC 7812-1, annex B.
-fn passes_luhn(digits: &[u8]) -> bool {
+/// The check digit of ISO/IEC 7812-1, annex B, over digits from 0 to 9.
+pub fn passes_luhn(digits: &[u8]) -> bool {
     let doubled = |digit: u8| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
     let sum: u32 = digits
         .iter()

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod delivery;
 pub mod event;
+pub mod card_number;
 pub mod fields;
 pub mod id;
 pub mod idempotency;

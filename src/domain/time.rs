@@ -67,6 +67,15 @@ impl Timestamp {
         self.point().strftime("%-d %b %Y").to_string()
     }
 
+    /// The year and the month, from 1, that it lies in by UTC.
+    pub fn year_and_month(self) -> (u16, u8) {
+        let day = jiff::tz::TimeZone::UTC.to_datetime(self.point());
+        (
+            u16::try_from(day.year()).unwrap_or(0),
+            u8::try_from(day.month()).unwrap_or(1),
+        )
+    }
+
     /// The minute of the UTC day it lies in: `01:34`.
     pub fn minute(self) -> String {
         self.point().strftime("%H:%M").to_string()
@@ -151,6 +160,7 @@ mod tests {
             (at.date(), at.minute()),
             ("25 Nov 2026".to_owned(), "01:34".to_owned())
         );
+        assert_eq!(at.year_and_month(), (2026, 11));
         assert_eq!(at.day().start().spelled(), "25 Nov 2026, 00:00:00 UTC");
     }
 

@@ -6,6 +6,7 @@ mod access_log;
 mod admin;
 mod assets;
 mod body;
+pub(in crate::http) mod checkout;
 mod curl;
 mod dashboard;
 mod gate;
