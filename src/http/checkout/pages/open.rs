@@ -104,47 +104,38 @@ struct Field<'a> {
     error: Option<&'static str>,
 }
 
-/// The fields, the number alone in its row.
+/// The fields, the number first, which has a row of its own. Number and code are never put back.
 fn fields(entry: &Entry) -> [Field<'_>; 4] {
-    let field = |name, label, hint, autocomplete, longest, value, error| Field {
+    let field = |name, label, autocomplete, longest| Field {
         name,
         label,
-        hint,
+        hint: None,
         autocomplete,
         longest,
-        value,
-        error,
+        value: "",
+        error: None,
     };
-    let (month, year) = (&entry.exp_month, &entry.exp_year);
     [
-        field(
-            "number",
-            "Card number",
-            None,
-            "cc-number",
-            40,
-            "",
-            entry.number,
-        ),
-        field(
-            "exp_month",
-            "Month",
-            Some("MM"),
-            "cc-exp-month",
-            2,
-            &month.value,
-            month.error,
-        ),
-        field(
-            "exp_year",
-            "Year",
-            Some("YYYY"),
-            "cc-exp-year",
-            4,
-            &year.value,
-            year.error,
-        ),
-        field("cvc", "Security code", None, "cc-csc", 4, "", entry.cvc),
+        Field {
+            error: entry.number,
+            ..field("number", "Card number", "cc-number", 40)
+        },
+        Field {
+            hint: Some("MM"),
+            value: &entry.exp_month.value,
+            error: entry.exp_month.error,
+            ..field("exp_month", "Month", "cc-exp-month", 2)
+        },
+        Field {
+            hint: Some("YYYY"),
+            value: &entry.exp_year.value,
+            error: entry.exp_year.error,
+            ..field("exp_year", "Year", "cc-exp-year", 4)
+        },
+        Field {
+            error: entry.cvc,
+            ..field("cvc", "Security code", "cc-csc", 4)
+        },
     ]
 }
 
