@@ -2,9 +2,9 @@
 //! time gets `now` as an argument, everything random gets its bytes.
 
 pub mod asked;
+pub mod card_number;
 pub mod delivery;
 pub mod event;
-pub mod card_number;
 pub mod fields;
 pub mod id;
 pub mod idempotency;

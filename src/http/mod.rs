@@ -6,13 +6,13 @@ mod access_log;
 mod admin;
 mod assets;
 mod body;
-pub(in crate::http) mod checkout;
+mod checkout;
 mod curl;
 mod dashboard;
 mod gate;
 mod headers;
-pub mod openapi;
 mod money;
+pub mod openapi;
 mod payments;
 mod refusal;
 mod request_id;
@@ -53,6 +53,7 @@ fn is_monitoring(path: &str) -> bool {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(payments::routes)
+        .configure(checkout::routes)
         .configure(dashboard::routes)
         .service(readable(DOCUMENT, || web::to(openapi::serve)))
         .service(readable(HEALTH, || web::to(health)))

@@ -200,7 +200,8 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             (403, REQUEST, "csrf_token_invalid", message.into())
         }
         Refusal::NotAForm => {
-            let message = "The Dashboard takes forms. Send Content-Type: application/x-www-form-urlencoded, or use `atlas keys`.";
+            let message =
+                "This page takes forms. Send Content-Type: application/x-www-form-urlencoded.";
             (415, REQUEST, "unsupported_media_type", message.into())
         }
         Refusal::FieldInvalid { field, must } => (

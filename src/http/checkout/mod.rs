@@ -1,6 +1,97 @@
 //! The buyer's page: where a payment session is paid by hand, in test mode only. `pages` is what the buyer sees, `form`
-//! what they send, and `assets` its style.
+//! what they send, `assets` its style, and `visits` what happens. Its address says of which session it is, and can't be
+//! guessed; whoever has it is the buyer.
 
-pub(in crate::http) mod assets;
-pub(in crate::http) mod form;
-pub(in crate::http) mod pages;
+mod assets;
+mod form;
+mod pages;
+mod visits;
+
+use actix_web::http::Method;
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS,
+};
+use actix_web::{HttpResponse, guard, web};
+
+use self::pages::error::{Refused, missing_page, refused_page};
+use super::refusal::describe;
+use crate::domain::refusal::Refusal;
+
+const ROOT: &str = "/pay/";
+
+/// The session's name in a path of ours.
+pub(super) fn name_in(path: &str) -> Option<&str> {
+    path.strip_prefix(ROOT)
+        .map(|rest| rest.strip_suffix("/3ds").unwrap_or(rest))
+}
+
+/// Whether a path is one that holds no data.
+pub(super) fn is_asset(path: &str) -> bool {
+    path.starts_with("/pay/assets/")
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let reading = || guard::Any(guard::Get()).or(guard::Head());
+    let page = |path: &'static str, allow: &'static str| {
+        web::resource(path).default_service(web::to(move || {
+            super::refuse(Refusal::MethodNotAllowed { allow })
+        }))
+    };
+    config
+        .service(
+            page("/pay/assets/{name}", "GET, HEAD").route(web::to(assets::asset).guard(reading())),
+        )
+        .service(
+            page("/pay/{name}", "GET, HEAD, POST")
+                .route(web::to(visits::page).guard(reading()))
+                .route(web::to(visits::pay).method(Method::POST)),
+        )
+        .service(
+            page("/pay/{name}/3ds", "GET, HEAD, POST")
+                .route(web::to(visits::step_page).guard(reading()))
+                .route(web::to(visits::act).method(Method::POST)),
+        );
+}
+
+/// The policy of a page whose forms may lead to the shop: browsers look at where a form's answer redirects, too.
+fn policy_for<'a>(shop: impl Iterator<Item = &'a str>) -> String {
+    let mut targets = String::new();
+    for url in shop.filter_map(|url| url::Url::parse(url).ok()) {
+        targets.push(' ');
+        targets.push_str(&url.origin().ascii_serialization());
+    }
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// What a buyer sees instead of the JSON of a refusal; its headers stay.
+pub(super) fn show(refusal: &Refusal, answer: HttpResponse, request_id: &str) -> HttpResponse {
+    let (status, _, _, message) = describe(refusal);
+    let page = if status == 404 {
+        missing_page()
+    } else {
+        refused_page(&Refused {
+            status,
+            message: &message,
+            request_id,
+        })
+    };
+    let mut answer = answer.set_body(actix_web::body::BoxBody::new(page.into_string()));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    answer
+}
+
+/// What every answer of the buyer's page says to browsers. Its address must not be told to the shop.
+pub(super) fn write_headers(headers: &mut HeaderMap) {
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if !headers.contains_key(CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::try_from(policy_for(std::iter::empty()))
+    {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+}

@@ -8,6 +8,7 @@ use actix_web::{Error, HttpResponse};
 use super::Gate;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::http::checkout;
 use crate::http::dashboard::pages::layout::Frame;
 use crate::http::dashboard::{self, door};
 use crate::http::headers::{IDEMPOTENCY_KEY, Told, write_cors};
@@ -23,6 +24,8 @@ pub(super) enum Face {
     Json,
     /// A person with a browser.
     Page,
+    /// A buyer with a browser.
+    Buyer,
 }
 
 impl Face {
@@ -31,6 +34,9 @@ impl Face {
             .get(ACCEPT)
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("text/html"));
+        if checkout::name_in(path).is_some() {
+            return Self::Buyer;
+        }
         match (door::leads_in(path), wants_page) {
             (false, _) => Self::Api,
             (true, false) => Self::Json,
@@ -78,6 +84,9 @@ impl Gate {
                     dressing.asked,
                 )
             }
+            Some(refusal) if dressing.face == Face::Buyer => {
+                checkout::show(refusal, respond(refusal, named), named)
+            }
             Some(refusal) => respond(refusal, named),
             None => response,
         };
@@ -95,8 +104,10 @@ impl Gate {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, request_id.clone());
         self.limit_headers.write(told, dressing.now, headers);
-        if dressing.face != Face::Api {
-            dashboard::write_headers(headers);
+        match dressing.face {
+            Face::Api => (),
+            Face::Buyer => checkout::write_headers(headers),
+            Face::Json | Face::Page => dashboard::write_headers(headers),
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if !headers.contains_key(CACHE_CONTROL) {

@@ -11,6 +11,7 @@ use crate::app::{KeyEntry, Presented, Unidentified};
 use crate::domain::id::SessionId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::http::checkout;
 use crate::http::dashboard::door;
 use crate::http::headers::Told;
 use crate::http::is_unlimited;
@@ -63,6 +64,9 @@ impl Gate {
         let from = address(peer, request.headers(), &app.settings.trusted_proxy);
         if door::leads_in(request.path()) {
             return self.enter_dashboard(request, from, now);
+        }
+        if let Some(name) = checkout::name_in(request.path()) {
+            return self.enter_page(name, request, from, now);
         }
         if is_unlimited(request.method(), request.path()) {
             let told = Told::Address(app.addresses.standing(from, now));
@@ -125,6 +129,21 @@ impl Gate {
             turned_away: limited,
             ..Entry::of_stranger(Told::Address(allowance), from)
         }
+    }
+
+    /// Whoever has the address of a buyer's page is its buyer.
+    fn enter_page(
+        &self,
+        name: &str,
+        request: &ServiceRequest,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Entry {
+        if checkout::is_asset(request.path()) {
+            let told = Told::Address(self.app.addresses.standing(from, now));
+            return Entry::of_stranger(told, from);
+        }
+        self.enter_buyer(self.app.session_of_page(name), from, now)
     }
 
     /// Strangers may see 404s and 401s until their address has had enough.
