@@ -167,7 +167,8 @@ impl Html {
         }
     }
 
-    fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Every attribute of every tag, with its value.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         let tags = self.0.iter().filter_map(|piece| match piece {
             Piece::Open(_, attributes) => Some(attributes),
             Piece::Close(_) | Piece::Text(_) => None,
