@@ -77,29 +77,31 @@ impl App {
     /// [`Refusal::StorageUnavailable`].
     pub fn session(&self, who: &Who, id: &str, now: Timestamp) -> Result<Session, Refusal> {
         let id = SessionId::parse(id);
-        if let Who::Buyer(own) = who
-            && id != Some(*own)
-        {
-            return Err(Refusal::ClientSecretInvalid);
+        match who {
+            Who::Buyer(own) if id != Some(*own) => return Err(Refusal::ClientSecretInvalid),
+            Who::Page(own) if id != Some(*own) => return Err(Refusal::SessionNotFound),
+            Who::Merchant(_) | Who::Buyer(_) | Who::Page(_) => (),
         }
         let id = id.ok_or(Refusal::SessionNotFound)?;
         let found = self
             .store
             .session(&id)
             .map_err(|Unavailable| Refusal::StorageUnavailable)?;
-        match who {
-            Who::Merchant(entry) => found
-                .filter(|session| session.belongs_to(&entry.key.account, entry.key.mode))
-                .ok_or(Refusal::SessionNotFound),
-            Who::Buyer(_) => found
-                .filter(|session| !session.has_expired(now))
-                .ok_or(Refusal::ClientSecretInvalid),
+        let session = found
+            .ok_or(Refusal::SessionNotFound)
+            .map(|session| session.at(now));
+        match (who, session) {
+            (Who::Merchant(entry), Ok(session))
+                if !session.belongs_to(&entry.key.account, entry.key.mode) =>
+            {
+                Err(Refusal::SessionNotFound)
+            }
             // Its page says of a session that its time is over.
-            Who::Page(own) => found
-                .filter(|session| session.id == *own)
-                .ok_or(Refusal::SessionNotFound),
+            (Who::Buyer(_), Ok(session)) if session.is_expired() => {
+                Err(Refusal::ClientSecretInvalid)
+            }
+            (_, session) => session,
         }
-        .map(|session| session.at(now))
     }
 
     /// The session of a client secret, if we gave it out. Whether its time is over is seen when it is read.

@@ -144,9 +144,10 @@ impl Session {
         PaymentId::from(self.id)
     }
 
-    /// Whether its time is over; its client secret is worth nothing then.
-    pub fn has_expired(&self, now: Timestamp) -> bool {
-        now >= self.asked.expires_at
+    /// Whether nobody has paid in time; its client secret is worth nothing then.
+    pub fn is_expired(&self) -> bool {
+        self.cancellation
+            .is_some_and(|canceled| canceled.reason == CancellationReason::Expired)
     }
 
     /// The session as it stands at `now`: one that nobody has paid in time is canceled.
@@ -156,7 +157,7 @@ impl Session {
             self.status,
             SessionStatus::RequiresPaymentMethod | SessionStatus::RequiresAction
         );
-        if is_open && self.has_expired(now) {
+        if is_open && now >= self.asked.expires_at {
             let at = self.asked.expires_at;
             self.given_up(CancellationReason::Expired, at)
         } else {

@@ -6,8 +6,10 @@ use crate::domain::json::Json;
 use crate::domain::new_session::{NewSession, PaymentMethod, word};
 use crate::domain::payment::{AfterAction, Attempt, Processor, Verdict};
 use crate::domain::refusal::Refusal;
-use crate::policy;
 
+const TOKEN: &str =
+    "must be the token of a test card, as tok_visa; GET /functions/v1/test-cards lists them.";
+const WALLET: &str = "must be what the wallet gave: a string or an object.";
 const TOKEN_PROVIDERS: [&str; 3] = ["atlas", "basis_theory", "vgs"];
 
 /// Reads a confirmation of a session that asks for this.
@@ -17,16 +19,22 @@ const TOKEN_PROVIDERS: [&str; 3] = ["atlas", "basis_theory", "vgs"];
 pub fn read(body: &Json, asked: &NewSession) -> Result<Attempt, Refusal> {
     let fields = Fields::of_body(body)?;
     let method = method(&fields, asked)?;
-    let attempt = match method {
-        PaymentMethod::Card => by_card(token(&fields)?),
-        PaymentMethod::ApplePay => by_wallet(&fields, method, "apple_pay_token")?,
-        PaymentMethod::GooglePay => by_wallet(&fields, method, "google_pay_token")?,
-        PaymentMethod::Paypal => by_paypal(),
+    let token = match method {
+        PaymentMethod::Card => Some(needed(&fields, "token_id", TOKEN)?),
+        PaymentMethod::ApplePay => Some(needed(&fields, "apple_pay_token", WALLET)?),
+        PaymentMethod::GooglePay => Some(needed(&fields, "google_pay_token", WALLET)?),
+        PaymentMethod::Paypal => None,
         PaymentMethod::BankAccount => return Err(not_taken(asked)),
     };
     check_provider(&fields)?;
+    let asked_processor = processor(&fields)?;
+    let attempt = match (method, token) {
+        (PaymentMethod::Card, Some(token)) => by_card(test_card(token)?),
+        (_, Some(token)) => by_wallet(method, token)?,
+        (_, None) => by_paypal(),
+    };
     Ok(Attempt {
-        asked_processor: processor(&fields)?,
+        asked_processor,
         ..attempt
     })
 }
@@ -55,23 +63,29 @@ pub fn by_paypal() -> Attempt {
     )
 }
 
-fn by_wallet(
-    fields: &Fields<'_>,
-    method: PaymentMethod,
-    token: &'static str,
-) -> Result<Attempt, Refusal> {
-    const MUST: &str = "must be what the wallet gave: a string or an object.";
-    match fields.get(token) {
-        Some(Json::String(text)) if !text.is_empty() => {
-            Ok(without_card(method, Verdict::Approved(None)))
-        }
-        Some(Json::Object(_)) => Ok(without_card(method, Verdict::Approved(None))),
-        Some(_) => Err(Refusal::invalid(token, MUST)),
-        None => Err(Refusal::ParameterMissing {
-            param: token,
-            must: MUST,
-        }),
-    }
+/// A member that can't be left out.
+fn needed<'a>(
+    fields: &Fields<'a>,
+    param: &'static str,
+    must: &'static str,
+) -> Result<&'a Json, Refusal> {
+    let missing = Refusal::ParameterMissing { param, must };
+    fields.get(param).ok_or(missing)
+}
+
+fn by_wallet(method: PaymentMethod, token: &Json) -> Result<Attempt, Refusal> {
+    let is_token = match token {
+        Json::String(text) => !text.is_empty(),
+        Json::Object(_) => true,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => false,
+    };
+    let param = if method == PaymentMethod::ApplePay {
+        "apple_pay_token"
+    } else {
+        "google_pay_token"
+    };
+    let attempt = is_token.then(|| without_card(method, Verdict::Approved(None)));
+    attempt.ok_or_else(|| Refusal::invalid(param, WALLET))
 }
 
 fn without_card(method: PaymentMethod, verdict: Verdict) -> Attempt {
@@ -114,24 +128,9 @@ fn not_taken(asked: &NewSession) -> Refusal {
     }
 }
 
-fn token(fields: &Fields<'_>) -> Result<&'static TestCard, Refusal> {
-    const MUST: &str =
-        "must be the token of a test card, as tok_visa; GET /functions/v1/test-cards lists them.";
-    match fields.get("token_id") {
-        None => Err(Refusal::ParameterMissing {
-            param: "token_id",
-            must: MUST,
-        }),
-        Some(value) => {
-            let text = fields
-                .text("token_id", policy::REFERENCE_MAX)
-                .ok()
-                .flatten();
-            let card = text.as_deref().and_then(TestCard::by_token);
-            card.filter(|_| matches!(value, Json::String(_)))
-                .ok_or_else(|| Refusal::invalid("token_id", MUST))
-        }
-    }
+fn test_card(token: &Json) -> Result<&'static TestCard, Refusal> {
+    let card = word(token, TestCard::by_token);
+    card.ok_or_else(|| Refusal::invalid("token_id", TOKEN))
 }
 
 fn check_provider(fields: &Fields<'_>) -> Result<(), Refusal> {

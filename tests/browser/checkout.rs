@@ -29,7 +29,12 @@ fn shop(desk: &Desk) -> Value {
 }
 
 fn type_card(desk: &Desk, number: &str) {
-    for (field, text) in [("number", number), ("exp_month", "12"), ("exp_year", "2034"), ("cvc", "123")] {
+    for (field, text) in [
+        ("number", number),
+        ("exp_month", "12"),
+        ("exp_year", "2034"),
+        ("cvc", "123"),
+    ] {
         desk.browser.fill(&format!("input[name={field}]"), text);
     }
     desk.browser.press(fantoccini::key::Key::Enter);
@@ -89,18 +94,28 @@ fn a_buyer_who_goes_away_cancels_the_session() {
     desk.browser.click("button[value=cancel]");
     desk.browser.wait_for_no("button[value=cancel]");
     let session = session(&desk, &key, &id);
-    assert_eq!((&session["status"], &session["cancellation_reason"]), (&json!("canceled"), &json!("abandoned")));
+    assert_eq!(
+        (&session["status"], &session["cancellation_reason"]),
+        (&json!("canceled"), &json!("abandoned"))
+    );
 }
 
 #[test]
 fn a_mistyped_card_is_said_at_its_field_and_never_put_back() {
     let Some(desk) = Desk::open() else { return };
     let key = desk.key(&[]);
-    let (_, page) = page_of(&desk, &key, &json!({"description": "<img src=x onerror=alert(1)>"}));
+    let (_, page) = page_of(
+        &desk,
+        &key,
+        &json!({"description": "<img src=x onerror=alert(1)>"}),
+    );
     desk.browser.goto(&page);
     type_card(&desk, "4242 4242 4242 4243");
-    desk.browser.wait_for("input[name=number][aria-invalid=true]");
-    let number = desk.browser.script("return document.querySelector('input[name=number]').value");
+    desk.browser
+        .wait_for("input[name=number][aria-invalid=true]");
+    let number = desk
+        .browser
+        .script("return document.querySelector('input[name=number]').value");
     assert_eq!(number, "");
     assert!(!desk.browser.has("img[src=x]"));
     assert!(!desk.browser.dialog_is_open());

@@ -6,6 +6,7 @@
     reason = "a test says by panicking what is wrong"
 )]
 
+mod checkout;
 mod chromium;
 mod desk;
 mod hostile;

@@ -77,7 +77,7 @@ pub(in crate::http) fn choice(
     body: &[u8],
     is_test_card: impl Fn(&str) -> bool,
     now: Timestamp,
-) -> Result<Choice, Entry> {
+) -> Result<Choice, Box<Entry>> {
     let sent = Sent::read(body);
     if let Some(number) = &sent.card {
         return CardNumber::read(number)
@@ -141,12 +141,12 @@ fn text(field: &Option<Zeroizing<String>>) -> &str {
 }
 
 impl Entry {
-    fn problem(problem: &'static str) -> Self {
+    fn problem(problem: &'static str) -> Box<Self> {
         let problem = Some(problem);
-        Self {
+        Box::new(Self {
             problem,
             ..Self::default()
-        }
+        })
     }
 }
 
@@ -165,7 +165,7 @@ fn card(
     sent: &Sent,
     is_test_card: impl Fn(&str) -> bool,
     now: Timestamp,
-) -> Result<CardEntry, Entry> {
+) -> Result<CardEntry, Box<Entry>> {
     let number = number(text(&sent.number), is_test_card);
     let code_digits = number.as_ref().ok().map(CardNumber::code_digits);
     let cvc = code(text(&sent.cvc), code_digits);
@@ -186,13 +186,13 @@ fn card(
             exp_month,
             exp_year,
         }),
-        (number, exp_month, exp_year, cvc) => Err(Entry {
+        (number, exp_month, exp_year, cvc) => Err(Box::new(Entry {
             problem: None,
             number: number.err(),
             exp_month: Typed::new(month_typed, exp_month.err()),
             exp_year: Typed::new(year_typed, exp_year.err()),
             cvc: cvc.err(),
-        }),
+        })),
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn pay(request: HttpRequest) -> Result<HttpResponse, Refusal> {
         buyer.now,
     );
     let after = match chosen.and_then(wanted) {
-        Err(entry) => return Ok(open(&before, entry, StatusCode::BAD_REQUEST)),
+        Err(entry) => return Ok(open(&before, *entry, StatusCode::BAD_REQUEST)),
         Ok(Wanted::Cancel) => app.cancel_by_page(buyer.call, id).await,
         Ok(Wanted::Pay(attempt)) => app.pay_by_page(buyer.call, id, *attempt).await,
     };
@@ -133,9 +133,9 @@ enum Wanted {
     Cancel,
 }
 
-fn wanted(choice: Choice) -> Result<Wanted, Entry> {
+fn wanted(choice: Choice) -> Result<Wanted, Box<Entry>> {
     let card = |number: &str, expiry| {
-        let card = TestCard::by_number(number).ok_or_else(Entry::default)?;
+        let card = TestCard::by_number(number).ok_or_else(Box::<Entry>::default)?;
         Ok(Wanted::Pay(Box::new(by_card_until(card, expiry))))
     };
     match choice {

@@ -23,7 +23,6 @@ fn a_hostile_description_is_text() {
         let sale = shop.sale_with(&json!({
             "description": text,
             "merchant_reference": text,
-            "statement_descriptor": text,
             "customer": {"name": text},
             "success_url": "https://shop.example/?a=\"><script>alert(1)</script>",
             "cancel_url": "https://shop.example/?a='><script>alert(1)</script>",

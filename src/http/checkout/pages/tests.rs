@@ -139,7 +139,7 @@ fn a_mistake_stands_at_its_field_and_number_and_code_are_not_put_back() {
     let now = Timestamp::from_millis(1_795_570_441_120);
     let entry = choice(body, |_| true, now).expect_err("mistakes");
     let groups = groups();
-    let page = open_page(&open(Some(&groups), false, entry)).into_string();
+    let page = open_page(&open(Some(&groups), false, *entry)).into_string();
     for part in [
         "<title>Error: pay $49.90 USD</title>",
         "name=\"exp_month\" value=\"13\"",
