@@ -1,8 +1,10 @@
 //! The service's verbs, where domain, limiter and store meet. Knows nothing of HTTP.
 
 mod directory;
+pub mod faults;
 mod inspect;
 pub mod keys;
+pub mod mock;
 pub mod objects;
 mod once;
 pub mod operators;
@@ -22,6 +24,7 @@ use parking_lot::Mutex;
 pub use self::directory::{Directory, KeyEntry};
 use self::inspect::Replays;
 pub use self::inspect::Standing;
+use self::mock::Mock;
 pub use self::once::{Answer, Call, Who};
 use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
@@ -56,6 +59,8 @@ pub struct App {
     pub operators: Operators,
     /// The latest requests.
     pub requests: RequestLog,
+    /// What the mock's handles hold.
+    pub mock: Mock,
     /// Told when the server stops, so that nothing that lasts keeps it.
     pub stopping: tokio::sync::watch::Sender<bool>,
     /// Where the server listens, once it does.
@@ -77,8 +82,12 @@ pub struct App {
 }
 
 /// The clock goes on from the latest time that the store has seen, unless that lies so far ahead that somebody must
-/// look.
-fn go_on_from(clock: &Clock, latest: Timestamp) -> Result<(), String> {
+/// look. The mock's clock is moved on purpose, so it goes on from anywhere.
+fn go_on_from(clock: &Clock, latest: Timestamp, is_moved: bool) -> Result<(), String> {
+    if is_moved {
+        clock.raise(latest);
+        return Ok(());
+    }
     let (shown, behind) = (clock.now(), latest.since(clock.now()));
     if behind > policy::CLOCK_BEHIND_MAX {
         return Err(format!(
@@ -137,7 +146,7 @@ impl App {
         let random =
             entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
         let (store, pepper) = Store::open(&settings.data_dir, options, random)?;
-        go_on_from(&clock, store.latest())?;
+        go_on_from(&clock, store.latest(), settings.mock)?;
         let unreadable = |Unavailable| "the store can't be read; see the log".to_owned();
         let directory =
             Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
@@ -147,6 +156,7 @@ impl App {
             operators: Operators::new(store.password().map_err(unreadable)?),
             requests: RequestLog::default(),
             webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,
+            mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
             settings,

@@ -16,7 +16,7 @@ enum Kind {
     /// The system's: `ahead` is what to add to the monotonic time to get milliseconds since the epoch; it only grows.
     System { origin: Instant, ahead: AtomicU64 },
     /// A hand that is moved from outside.
-    Hand { millis: AtomicU64 },
+    Hand { start: Timestamp, millis: AtomicU64 },
 }
 
 impl Clock {
@@ -31,6 +31,7 @@ impl Clock {
     /// A clock that stands at `start` until it is moved.
     pub fn hand(start: Timestamp) -> Self {
         Self(Arc::new(Kind::Hand {
+            start,
             millis: AtomicU64::new(start.millis()),
         }))
     }
@@ -46,7 +47,7 @@ impl Clock {
                         .fetch_max(shown.saturating_sub(elapsed), Ordering::Relaxed)
                         .max(shown.saturating_sub(elapsed))
             }
-            Kind::Hand { millis } => millis.load(Ordering::Relaxed),
+            Kind::Hand { millis, .. } => millis.load(Ordering::Relaxed),
         };
         Timestamp::from_millis(millis)
     }
@@ -69,8 +70,18 @@ impl Clock {
         let by = whole_millis(by);
         match &*self.0 {
             Kind::System { ahead, .. } => ahead.fetch_add(by, Ordering::Relaxed),
-            Kind::Hand { millis } => millis.fetch_add(by, Ordering::Relaxed),
+            Kind::Hand { millis, .. } => millis.fetch_add(by, Ordering::Relaxed),
         };
+    }
+
+    /// How far it is ahead of the system's clock; a hand, of where it stood at first.
+    pub fn ahead(&self) -> Duration {
+        let now = self.now();
+        let shown = match &*self.0 {
+            Kind::System { .. } => Self::system_now(),
+            Kind::Hand { start, .. } => *start,
+        };
+        now.since(shown)
     }
 }
 
@@ -120,5 +131,20 @@ mod tests {
             assert_eq!(clock.raise(Timestamp::from_millis(5)), Duration::ZERO);
             assert!(clock.now() >= now);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_tells_how_far_it_is_ahead() {
+        let day = Duration::from_secs(86_400);
+        let hand = Clock::hand(Timestamp::from_millis(1_000));
+        assert_eq!(hand.ahead(), Duration::ZERO);
+        hand.advance(day);
+        assert_eq!(hand.ahead(), day);
+        let system = Clock::system();
+        system.now();
+        assert!(system.ahead() < Duration::from_secs(1));
+        system.advance(day);
+        let ahead = system.ahead();
+        assert!(ahead.abs_diff(day) < Duration::from_secs(1), "{ahead:?}");
     }
 }

@@ -6,6 +6,7 @@
 //! looked at under the key's lock, governor last, since it alone spends by looking.
 
 mod addresses;
+mod handles;
 mod meter;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use self::addresses::Addresses;
+pub use self::handles::Remains;
 use self::meter::Meter;
 use crate::domain::limit::{Allowance, DayCount, Limits, Scope};
 use crate::domain::refusal::RateLimited;
@@ -26,7 +28,8 @@ use crate::policy;
 pub struct KeyLimiter {
     counters: Mutex<Counters>,
     running: AtomicU32,
-    concurrent: AtomicU32,
+    /// Requests that may run at once: the limit, less what the mock has taken away.
+    places: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,8 @@ struct Counters {
     limits: Limits,
     minute: Meter,
     day: DayCount,
+    /// Slots that the mock has taken away.
+    occupied: u32,
     /// A lease was asked for and is not there yet.
     leasing: bool,
     /// Who is told when it is, or can't be had.
@@ -114,6 +119,17 @@ impl Standing {
             self.minute
         }
     }
+
+    /// The same, as a request sees it that this limit refused.
+    #[must_use]
+    pub const fn seen_by_refused(mut self, refused: Allowance) -> Self {
+        match refused.scope {
+            Scope::Minute => self.minute = refused,
+            Scope::Day => self.day = refused,
+            Scope::Concurrency | Scope::Address => (),
+        }
+        self
+    }
 }
 
 impl KeyLimiter {
@@ -123,27 +139,30 @@ impl KeyLimiter {
             limits,
             minute: Meter::new(limits.per_minute),
             day: DayCount::restored(day, used),
+            occupied: 0,
             leasing: false,
             waiting: Vec::new(),
         };
-        let (running, concurrent) = (AtomicU32::new(0), AtomicU32::new(limits.concurrent));
         Self {
             counters: Mutex::new(counters),
-            running,
-            concurrent,
+            running: AtomicU32::new(0),
+            places: AtomicU32::new(limits.concurrent),
         }
     }
 
     /// Admits a request or says why not.
     pub fn admit(self: &Arc<Self>, now: Timestamp) -> Admission {
-        let concurrent = self.concurrent.load(Ordering::Relaxed);
-        let one_more = |running| (running < concurrent).then_some(running + 1);
+        let places = self.places.load(Ordering::Relaxed);
+        let one_more = |running| (running < places).then_some(running + 1);
         match self
             .running
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more)
         {
             Ok(_) => Slot(Arc::clone(self)).spend(now),
-            Err(_) => Admission::Refused(no_slot(concurrent, now)),
+            Err(_) => {
+                let limit = self.counters.lock().limits.concurrent;
+                Admission::Refused(no_slot(limit, now))
+            }
         }
     }
 
@@ -181,7 +200,8 @@ impl KeyLimiter {
             counters.minute = counters.minute.with_limit(limits.per_minute, now);
         }
         counters.limits = limits;
-        self.concurrent.store(limits.concurrent, Ordering::Relaxed);
+        let places = limits.concurrent.saturating_sub(counters.occupied);
+        self.places.store(places, Ordering::Relaxed);
     }
 
     /// The day counted and the requests admitted on it.

@@ -153,6 +153,25 @@ pub const CHART_DAYS: u32 = 30;
 /// Records whose replays are counted in memory until they are written down.
 pub const REPLAYS_COUNTED: usize = 65_536;
 
+// ---- The mock's handles ----
+
+/// A bucket of governor's is used for so long; it can count for 584 years.
+pub const BUCKET_LIFETIME: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+/// Rules of faults at once; each is looked at for every request.
+pub const FAULT_RULES: usize = 100;
+/// Longest delay of a fault: longer than any client's patience.
+pub const FAULT_DELAY_MAX: Duration = Duration::from_secs(5 * 60);
+/// Characters of a directive that can't be read which its refusal repeats.
+pub const FAULT_SHOWN: usize = 40;
+/// Longest HTTP method that a rule can be for, in characters.
+pub const METHOD_MAX: usize = 20;
+/// Latest time that the mock's clock can be moved to: the last moment of the year 3000, in milliseconds since the epoch.
+pub const CLOCK_LATEST_MS: u64 = 32_535_215_999_999;
+/// Requests told at once, unless said otherwise.
+pub const REQUESTS_TOLD: usize = 100;
+/// Most requests that may be asked for at once: as many as are kept of known keys.
+pub const REQUESTS_TOLD_MAX: usize = REQUEST_LOG;
+
 // ---- Sessions (contract, section 5) ----
 
 /// Largest amount, in minor units: the service keeps it in a 32 bit column.

@@ -147,6 +147,14 @@ impl Directory {
         entry
     }
 
+    /// Forgets what every key has used and how its requests ended.
+    pub fn reset_counters(&self, now: Timestamp) {
+        for entry in self.keys.read().by_id.values() {
+            entry.limiter.reset(now);
+            entry.traffic.reset();
+        }
+    }
+
     /// Keys used since this was last asked, with the time.
     pub fn newly_used(&self) -> Vec<(KeyId, Timestamp)> {
         let keys = self.keys.read();

@@ -49,6 +49,11 @@ impl Replays {
         self.0.lock().get(&(id, expires_at)).copied().unwrap_or(0)
     }
 
+    /// Forgets what was counted.
+    pub(super) fn reset(&self) {
+        drop(self.take());
+    }
+
     fn take(&self) -> HashMap<(RecordId, Timestamp), u32> {
         std::mem::take(&mut self.0.lock())
     }

@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
 use super::KeyEntry;
+use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
 use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
@@ -32,7 +33,7 @@ pub struct Exchange {
     pub path: String,
     /// Without `?`.
     pub query: String,
-    /// None when the client was gone before the answer.
+    /// None when the client was gone before the answer, or a fault kept it back.
     pub status: Option<u16>,
     /// Which key it came from, if it showed a known one.
     pub key: Option<Arc<KeyEntry>>,
@@ -42,6 +43,8 @@ pub struct Exchange {
     pub replayed: bool,
     /// Which limit refused it.
     pub refused_by: Option<Scope>,
+    /// What went wrong because somebody asked the mock for it.
+    pub fault: Option<Fault>,
     /// Lines `name: value`, as far as they are kept.
     pub request_headers: String,
     /// What was sent, as far as it is kept.
@@ -166,6 +169,13 @@ impl RequestLog {
             // All may have gone in between.
             let _ = self.watchers.send(exchange);
         }
+    }
+
+    /// Forgets all requests; the next one is the first again.
+    pub fn clear(&self) {
+        let gone = std::mem::take(&mut *self.rings.write());
+        // What is forgotten is freed outside the lock.
+        drop(gone);
     }
 
     /// The latest requests that `wanted` picks, newest first: the page after `skip` of them, and whether there are more.

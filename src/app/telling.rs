@@ -194,14 +194,6 @@ impl App {
         self.store.keep(&effect, None, now, (turn, wake)).await
     }
 
-    /// Does what has fallen due by now, as after the clock was moved: ends sessions, and begins to tell.
-    pub async fn catch_up(self: &Arc<Self>) {
-        if self.expire_due(self.clock.now()).await.is_err() {
-            log::warn!("sessions whose time is over could not be ended; it is tried again");
-        }
-        self.wake_deliveries();
-    }
-
     /// Notes the expiries of open sessions that somebody wants to be told of: of those that were made before anybody did.
     ///
     /// # Errors

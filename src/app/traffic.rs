@@ -36,6 +36,11 @@ impl Traffic {
         Self(Mutex::new(Some(Box::new(counts))))
     }
 
+    /// Forgets what was counted.
+    pub fn reset(&self) {
+        *self.0.lock() = None;
+    }
+
     /// Counts a request.
     pub fn count(&self, outcome: Outcome, now: Timestamp) {
         let mut counts = self.0.lock();

@@ -6,8 +6,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use super::App;
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::policy;
+use crate::store::Unavailable;
 
 /// The running upkeep. Dropping it stops it and waits for the step it is in.
 pub struct Upkeep {
@@ -42,6 +44,48 @@ impl App {
         })
     }
 
+    /// Does at once what has fallen due by `now` and would be done in its time: expired records are removed, sessions
+    /// whose time is over are ended, and what is to be told is on its way. Waits for all but the last.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when it panicked, [`Refusal::StorageUnavailable`]; the log has said why.
+    pub async fn catch_up(self: &Arc<Self>, now: Timestamp) -> Result<(), Refusal> {
+        let app = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || {
+            let _vital = app.store.vital();
+            while app.sweep(now) {}
+            app.tidy(now);
+        });
+        work.await.map_err(|_| Refusal::Internal)?;
+        let ended = self.expire_due(now).await;
+        self.wake_deliveries();
+        ended
+            .map(drop)
+            .map_err(|Unavailable| Refusal::StorageUnavailable)
+    }
+
+    /// Removes some of the records that have expired; says whether there may be more.
+    fn sweep(&self, now: Timestamp) -> bool {
+        let over = now.minus(self.settings.body_timeout + policy::SWEEP_MARGIN);
+        let steps = [
+            self.store.sweep(over),
+            self.store
+                .forget_events(over.minus(policy::EVENTS_KEPT), now),
+        ];
+        steps.contains(&Ok(policy::SWEEP_STEP))
+    }
+
+    /// Writes down what was counted and forgets what is over.
+    fn tidy(&self, now: Timestamp) {
+        self.note_used(now);
+        self.note_counts(now);
+        // A fault is in the log, and the counts of long ago do no harm.
+        let _ = self.store.forget_days(now);
+        self.addresses.clean(now);
+        self.buyers.clean(now);
+        self.operators.clean(now);
+    }
+
     /// Writes when keys were last used, where that changed.
     pub(super) fn note_used(&self, now: Timestamp) {
         let used = self.directory.newly_used();
@@ -66,27 +110,14 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         let Some(app) = app.upgrade() else { return };
         let _vital = app.store.vital();
         let now = app.clock.now();
-        let margin = app.settings.body_timeout + policy::SWEEP_MARGIN;
-        let over = now.minus(margin);
-        let steps = [
-            app.store.sweep(over),
-            app.store
-                .forget_events(over.minus(policy::EVENTS_KEPT), now),
-        ];
-        busy = steps.contains(&Ok(policy::SWEEP_STEP));
-        if app.webhooks.unwatched.swap(false, Ordering::AcqRel) && app.watch_expiries(now).is_err()
-        {
+        busy = app.sweep(now);
+        let watch = app.webhooks.unwatched.swap(false, Ordering::AcqRel);
+        if watch && app.watch_expiries(now).is_err() {
             app.webhooks.unwatched.store(true, Ordering::Release);
         }
         if now.since(noted_at) >= policy::LAST_USED_PACE {
             noted_at = now;
-            app.note_used(now);
-            app.note_counts(now);
-            // A fault is in the log, and the counts of long ago do no harm.
-            let _ = app.store.forget_days(now);
-            app.addresses.clean(now);
-            app.buyers.clean(now);
-            app.operators.clean(now);
+            app.tidy(now);
         }
     }
 }

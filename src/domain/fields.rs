@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::domain::json::Json;
 use crate::domain::refusal::Refusal;
@@ -58,6 +59,32 @@ impl<'a> Fields<'a> {
                 format!("must be a string of 1 to {longest} characters."),
             )),
         }
+    }
+
+    /// An optional whole number, as it was written: no fraction, no exponent, no string.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`]
+    pub fn whole(
+        &self,
+        name: &'static str,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Refusal> {
+        let number = match self.get(name) {
+            None => return Ok(None),
+            Some(Json::Number(text)) => text.parse().ok(),
+            Some(
+                Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_),
+            ) => None,
+        };
+        let number = number.filter(|number| allowed.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = (allowed.start(), allowed.end());
+            self.invalid(
+                name,
+                format!("must be a whole number from {least} to {most}."),
+            )
+        })
     }
 
     /// An optional absolute http or https URL.

@@ -169,6 +169,11 @@ impl DeliveryId {
     }
 }
 
+id!(
+    /// Names a rule of the mock's faults: `flt_` and 20 characters.
+    FaultId, "flt_", 20
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

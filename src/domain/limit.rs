@@ -104,6 +104,14 @@ impl Window {
         }
     }
 
+    /// A window that starts now and has admitted so many already; with none it has not started.
+    pub const fn started(now: Timestamp, used: u32) -> Self {
+        Self {
+            started_at: now,
+            used,
+        }
+    }
+
     /// Requests it has admitted.
     pub const fn used(self) -> u32 {
         self.used
@@ -167,6 +175,16 @@ impl DayCount {
     pub fn spend(self) -> Self {
         Self {
             used: self.used.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// This count with so many requests made, fewer or more than it had. What is leased is not given back.
+    #[must_use]
+    pub fn with_used(self, used: u32) -> Self {
+        Self {
+            used,
+            leased: self.leased.max(used),
             ..self
         }
     }

@@ -5,6 +5,7 @@ pub mod asked;
 pub mod card_number;
 pub mod delivery;
 pub mod event;
+pub mod fault;
 pub mod fields;
 pub mod id;
 pub mod idempotency;

@@ -109,6 +109,15 @@ pub enum Refusal {
     EndpointNotFound,
     /// There is no such event any more.
     EventNotFound,
+    /// There is no such rule of the mock's faults.
+    FaultNotFound,
+    /// A developer asked the mock to fail with this status, which no other refusal has.
+    SimulatedFault {
+        /// 400 to 599.
+        status: u16,
+    },
+    /// A page of another origin asked for a handle of the mock.
+    PageForeign,
     /// As many pages watch as may.
     TooManyWatchers,
     /// Nothing is served at this path.

@@ -15,6 +15,7 @@ use percent_encoding::percent_decode_str;
 use crate::app::App;
 use crate::app::KeyEntry;
 use crate::app::request_log::{Captured, Exchange};
+use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
 use crate::domain::masking::masked;
 use crate::domain::time::Timestamp;
@@ -105,6 +106,11 @@ impl AccessLine {
         });
     }
 
+    /// Remembers what is to go wrong with it because the mock was asked for it.
+    pub(super) fn is_hit_by(&mut self, fault: Fault) {
+        self.note(|exchange| exchange.fault = Some(fault));
+    }
+
     /// Time since the request came.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
@@ -118,7 +124,9 @@ impl AccessLine {
                 Ok(text) => Bytes::from(masked(text).into_owned()),
                 Err(_) => Bytes::copy_from_slice(beginning),
             };
-            let length = body.len();
+            // What is masked is shorter and yet whole.
+            let is_whole = beginning.len() == body.len();
+            let length = if is_whole { kept.len() } else { body.len() };
             let kept = Captured {
                 bytes: kept,
                 length,
@@ -220,11 +228,16 @@ fn write_line(exchange: &Exchange) {
     };
     let status: &dyn fmt::Display = match &exchange.status {
         Some(status) => status,
+        None if exchange.fault.is_some_and(|fault| fault.cuts()) => &"cut",
         None => &"client-gone",
+    };
+    let fault = match exchange.fault {
+        Some(fault) => format!(" fault {fault}"),
+        None => String::new(),
     };
     let key: &dyn fmt::Display = match &exchange.key {
         Some(entry) => &entry.key.id,
         None => &"-",
     };
-    log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}");
+    log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}{fault}");
 }

@@ -4,6 +4,7 @@
 
 mod dressing;
 mod entry;
+mod faults;
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -23,8 +24,8 @@ use self::dressing::{Dressing, Face};
 use super::access_log::{AccessLine, Note};
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
-use super::sending::{Ready, Sending};
-use super::{body, dashboard, is_monitoring};
+use super::sending::{Extent, Ready, Sending};
+use super::{body, dashboard, is_monitoring, mock};
 use crate::app::operators::Operator;
 use crate::app::{App, KeyEntry, Who};
 use crate::domain::id::SessionId;
@@ -121,7 +122,7 @@ impl Gate {
         let now = self.app.clock.now();
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(request.path(), request.headers());
-        let is_kept = face == Face::Api && !is_monitoring(request.path());
+        let is_kept = face == Face::Api && !self.is_aside(request.path());
         let mut line = AccessLine::new(&self.app, &request, &request_id, now, is_kept);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
@@ -134,9 +135,15 @@ impl Gate {
             .as_ref()
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
-        let is_heard = entry.is_heard();
-        let body = self.body(&mut request, is_heard).await;
+        let body = self.body(&mut request, entry.is_heard).await;
         body.iter().for_each(|body| line.came(body));
+        let begins = match entry.fault {
+            Some(fault) => {
+                line.is_hit_by(fault);
+                self.hold_up(fault, now).await
+            }
+            None => now,
+        };
         let (request, response) = match entry.turned_away {
             Some(refusal) => {
                 let (request, _payload) = request.into_parts();
@@ -146,7 +153,7 @@ impl Gate {
                 let app = Arc::clone(&self.app);
                 request.extensions_mut().insert(Visit {
                     app,
-                    now,
+                    now: begins,
                     request_id: request_id.to_str().unwrap_or_default().to_owned(),
                     caller: entry.caller,
                     buyer: entry.buyer,
@@ -168,17 +175,26 @@ impl Gate {
             asked: (&line.so_far().method, &line.so_far().path),
         };
         let response = self.dress(response, &dressing, origin, echo);
-        line.answered(
-            response.status().as_u16(),
-            response.headers(),
-            note(&response),
-        );
-        let response = response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line)));
+        let extent = faults::extent(entry.fault);
+        if extent != Extent::Nothing {
+            line.answered(
+                response.status().as_u16(),
+                response.headers(),
+                note(&response),
+            );
+        }
+        let response =
+            response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line, extent)));
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
             // actix lost the request on the way (a panic, or its own error); it takes an error as well.
             None => Err(Error::from(Ready::new(response))),
         }
+    }
+
+    /// Whether requests to this path are not those that a developer wants to look back on.
+    fn is_aside(&self, path: &str) -> bool {
+        is_monitoring(path) || (self.app.settings.mock && mock::leads_in(path))
     }
 
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.

@@ -11,6 +11,7 @@ mod curl;
 mod dashboard;
 mod gate;
 mod headers;
+mod mock;
 mod money;
 pub mod openapi;
 mod payments;
@@ -50,7 +51,10 @@ fn is_monitoring(path: &str) -> bool {
     path == HEALTH || path == READINESS || path == SERVICE_HEALTH
 }
 
-fn routes(config: &mut web::ServiceConfig) {
+fn routes(config: &mut web::ServiceConfig, is_mock: bool) {
+    if is_mock {
+        mock::routes(config);
+    }
     config
         .configure(payments::routes)
         .configure(checkout::routes)
@@ -136,14 +140,14 @@ async fn service_health(request: HttpRequest) -> Result<HttpResponse, Refusal> {
 /// When the socket can't be listened on.
 pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
     let settings = app.settings.clone();
-    let gate = Arc::new(Gate::new(Arc::clone(app)));
+    let (is_mock, gate) = (settings.mock, Arc::new(Gate::new(Arc::clone(app))));
     let server = HttpServer::new(move || {
         let gate = Arc::clone(&gate);
         Routes::new()
             .wrap(from_fn(move |request, next| {
                 Arc::clone(&gate).pass(request, next)
             }))
-            .configure(routes)
+            .configure(|config| routes(config, is_mock))
     });
     let server = server
         .workers(settings.workers)

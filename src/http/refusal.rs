@@ -188,7 +188,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             (401, AUTHENTICATION, "password_wrong", message.into())
         }
         Refusal::HostUnknown => {
-            let message = "This name is not known as this server's. Open the Dashboard by its address or as localhost, or start atlas with --public-url.";
+            let message = "This name is not known as this server's. Ask for it by its address or as localhost, or start atlas with --public-url.";
             (421, REQUEST, "host_not_allowed", message.into())
         }
         Refusal::OriginForeign => {
@@ -227,6 +227,19 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             let message =
                 "This event is not kept any more, or never was: events are kept for 30 days.";
             (404, REQUEST, "event_not_found", message.into())
+        }
+        Refusal::FaultNotFound => {
+            let message = "There is no such rule. GET /_mock/faults lists those there are; a reset removes all of them.";
+            (404, REQUEST, "fault_not_found", message.into())
+        }
+        Refusal::SimulatedFault { status } => {
+            let kind = if *status < 500 { REQUEST } else { API };
+            let message = "This failure was asked for, and nothing was done. Leave out X-Atlas-Mock, or remove the rule: GET /_mock/faults lists them.";
+            (*status, kind, "simulated_fault", message.into())
+        }
+        Refusal::PageForeign => {
+            let message = "A page of another origin asks for this, so nothing was done. Ask from a program, as curl or a test, without Origin.";
+            (403, REQUEST, "origin_not_allowed", message.into())
         }
         Refusal::TooManyWatchers => {
             let message = "Too many pages of the Dashboard are watching. Close some; this one works, without live updates.";

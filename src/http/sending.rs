@@ -12,20 +12,62 @@ use actix_web::{HttpResponse, ResponseError};
 use super::access_log::AccessLine;
 use crate::limiter::Permit;
 
+/// How much of an answer goes out before its connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it; the connection stays.
+    Whole,
+    /// Its head and the first half of its body.
+    Half,
+    /// Not a byte.
+    Nothing,
+}
+
 /// A body on its way out. When the last byte is handed over, or the client is gone, the slot comes back and the line
 /// is logged.
 pub(super) struct Sending {
     body: BoxBody,
     _permit: Option<Arc<Permit>>,
     line: AccessLine,
+    /// None for an answer that goes out whole.
+    cut: Option<Cut>,
+}
+
+/// An answer that ends early.
+struct Cut {
+    /// Bytes of the body that still go out.
+    left: u64,
+    /// Nothing is waiting to be written any more, or may be thrown away.
+    is_flushed: bool,
 }
 
 impl Sending {
-    pub(super) fn new(body: BoxBody, permit: Option<Arc<Permit>>, line: AccessLine) -> Self {
+    pub(super) fn new(
+        body: BoxBody,
+        permit: Option<Arc<Permit>>,
+        line: AccessLine,
+        extent: Extent,
+    ) -> Self {
+        let half = match body.size() {
+            BodySize::Sized(bytes) => bytes / 2,
+            BodySize::None | BodySize::Stream => 0,
+        };
+        let cut = match extent {
+            Extent::Whole => None,
+            Extent::Half => Some(Cut {
+                left: half,
+                is_flushed: false,
+            }),
+            Extent::Nothing => Some(Cut {
+                left: 0,
+                is_flushed: true,
+            }),
+        };
         Self {
             body,
             _permit: permit,
             line,
+            cut,
         }
     }
 }
@@ -34,20 +76,67 @@ impl MessageBody for Sending {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        match (&self.cut, self.body.size()) {
+            // A body that has nothing to send is never asked for it, and could not say that this is the end.
+            (Some(cut), BodySize::None | BodySize::Sized(0)) if cut.is_flushed => {
+                BodySize::Sized(1)
+            }
+            (_, size) => size,
+        }
     }
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_next(cx);
+        let this = &mut *self;
+        let polled = match &mut this.cut {
+            None => Pin::new(&mut this.body).poll_next(cx),
+            Some(cut) => cut.poll_next(&mut this.body, cx),
+        };
         if let Poll::Ready(Some(Ok(chunk))) = &polled {
-            self.line.went(chunk);
+            this.line.went(chunk);
         }
         polled
     }
 }
+
+impl Cut {
+    /// At an error actix closes the connection and throws away what it has not written. So it gets one turn to write
+    /// before that, unless nothing is to be written.
+    fn poll_next(
+        &mut self,
+        body: &mut BoxBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, <BoxBody as MessageBody>::Error>>> {
+        if self.left > 0 {
+            let polled = Pin::new(body).poll_next(cx);
+            return polled.map_ok(|mut chunk| {
+                let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+                chunk.truncate(most);
+                self.left -= chunk.len() as u64;
+                chunk
+            });
+        }
+        if !std::mem::replace(&mut self.is_flushed, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(CutShort.into())))
+    }
+}
+
+/// Tells actix to close the connection; it writes that into the log.
+#[derive(Debug)]
+struct CutShort;
+
+impl std::fmt::Display for CutShort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is cut, as the mock was asked to")
+    }
+}
+
+impl std::error::Error for CutShort {}
 
 /// An answer that is ready, in the clothes of an error.
 pub(super) struct Ready(RefCell<Option<HttpResponse>>);

@@ -98,6 +98,13 @@ impl Addresses {
         }
     }
 
+    /// Forgets all addresses and what they have spent.
+    pub fn reset(&self) {
+        let mut meters = self.meters.lock();
+        meters.known = HashMap::new();
+        meters.rest = Meter::new(self.per_minute);
+    }
+
     /// Addresses remembered.
     pub fn len(&self) -> usize {
         self.meters.lock().known.len()

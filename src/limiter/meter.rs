@@ -33,6 +33,8 @@ pub(super) struct Meter {
     window: Window,
     time: RequestTime,
     bucket: RateLimiter<NotKeyed, InMemoryState, RequestTime, NoOpMiddleware<Duration>>,
+    /// From when governor counts its time.
+    bucket_since: Timestamp,
     /// When the bucket is full again. governor knows, but can't be asked without spending.
     bucket_full_at: Duration,
 }
@@ -40,15 +42,44 @@ pub(super) struct Meter {
 impl Meter {
     /// A meter that has admitted nothing. A limit of 0 counts as 1.
     pub(super) fn new(limit: u32) -> Self {
+        Self::since(limit, Timestamp::default())
+    }
+
+    fn since(limit: u32, bucket_since: Timestamp) -> Self {
         let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        let time = RequestTime(Arc::new(AtomicU64::new(0)));
+        let time = RequestTime(Arc::new(AtomicU64::new(bucket_since.millis())));
         let bucket = RateLimiter::direct_with_clock(Quota::per_minute(limit), time.clone());
         Self {
             limit,
             window: Window::default(),
             time,
             bucket,
+            bucket_since,
             bucket_full_at: Duration::ZERO,
+        }
+    }
+
+    /// A meter whose bucket has let so many out at `now`, and whose window has not started.
+    fn emptied(limit: u32, used: u32, now: Timestamp) -> Self {
+        let mut meter = Self::since(limit, now);
+        if let Some(used) = NonZeroU32::new(used.min(meter.limit.get())) {
+            // A fresh bucket holds its whole limit, so this is never refused.
+            if let Ok(Ok(())) = meter.bucket.check_n(used) {
+                meter.bucket_full_at = since_epoch(now) + meter.interval() * used.get();
+            }
+        }
+        meter
+    }
+
+    /// governor counts nanoseconds in 64 bits and panics beyond, after 584 years, which the mock's clock can show. So
+    /// long before that a full bucket is exchanged for a new one, which is the same.
+    fn renew(&mut self, now: Timestamp) {
+        let is_old = now.since(self.bucket_since) > policy::BUCKET_LIFETIME;
+        if is_old && self.bucket_full_at <= since_epoch(now) {
+            *self = Self {
+                window: self.window,
+                ..Self::since(self.limit.get(), now)
+            };
         }
     }
 
@@ -71,6 +102,7 @@ impl Meter {
         if self.window.remaining(self.limit.get(), now) == 0 {
             return Err(self.wait(now));
         }
+        self.renew(now);
         self.time.0.store(now.millis(), Ordering::Relaxed);
         match self.bucket.check() {
             Ok(()) => {
@@ -116,16 +148,18 @@ impl Meter {
 
     /// Another limit; what was used of the old one stays used.
     pub(super) fn with_limit(&self, limit: u32, now: Timestamp) -> Self {
-        let mut meter = Self::new(limit);
         let used = self.limit.get() - self.remaining(now);
-        if let Some(used) = NonZeroU32::new(used.min(meter.limit.get())) {
-            meter.time.0.store(now.millis(), Ordering::Relaxed);
-            // A fresh bucket holds its whole limit, so this is never refused.
-            if let Ok(Ok(())) = meter.bucket.check_n(used) {
-                meter.bucket_full_at = since_epoch(now) + meter.interval() * used.get();
-            }
-        }
+        let mut meter = Self::emptied(limit, used, now);
         meter.window = self.window.at(now);
+        meter
+    }
+
+    /// The same limit with so much left of a minute that begins now.
+    pub(super) fn with_remaining(&self, remaining: u32, now: Timestamp) -> Self {
+        let limit = self.limit.get();
+        let used = limit.saturating_sub(remaining);
+        let mut meter = Self::emptied(limit, used, now);
+        meter.window = Window::started(now, used);
         meter
     }
 

@@ -13,6 +13,7 @@ mod operator;
 mod outbox;
 mod payments;
 mod real_sync;
+mod reset;
 mod rows;
 mod statistics;
 mod sweep;

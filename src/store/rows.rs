@@ -74,6 +74,22 @@ impl Table {
         Self::Outbox,
     ];
 
+    /// Tables of what came of requests, which a reset empties. Pointers come before what they point to, so that a reader
+    /// meanwhile finds both or nothing.
+    pub(super) const RESET: [Self; 11] = [
+        Self::Outbox,
+        Self::Deliveries,
+        Self::Events,
+        Self::Expiries,
+        Self::Refunds,
+        Self::Replies,
+        Self::Answers,
+        Self::Replays,
+        Self::Sessions,
+        Self::Days,
+        Self::Outcomes,
+    ];
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
@@ -108,6 +124,8 @@ pub(super) enum Row {
     Raise { table: Table, key: Vec<u8>, to: u32 },
     /// There is no such row.
     Remove { table: Table, key: Vec<u8> },
+    /// The table has no rows. New kinds of change come last, so that old journals read as they were written.
+    Clear { table: Table },
 }
 
 impl Row {

@@ -51,6 +51,7 @@ impl Trees {
                     tree.insert(key, rows::encode_number(*to)).map(drop)
                 }
             }
+            Row::Clear { table } => self.of(*table).clear(),
         }
     }
 }

@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn journal_rows_read_back_as_they_were_written(rows in vec((vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..300), any::<u32>()), 0..20)) {
         let rows: Vec<Row> = rows.into_iter().flat_map(|(key, value, to)| {
-            [Row::Put { table: Table::Replies, key: key.clone(), value }, Row::Raise { table: Table::Days, key, to }]
+            [Row::Put { table: Table::Replies, key: key.clone(), value }, Row::Raise { table: Table::Days, key, to }, Row::Clear { table: Table::Sessions }]
         }).collect();
         let mut bytes = Vec::new();
         encode_rows(&rows, &mut bytes);

@@ -18,6 +18,7 @@ mod keys;
 mod limit_headers;
 mod limits;
 mod mock;
+mod mock_handles;
 mod payments;
 mod races;
 mod replay;

@@ -3,7 +3,7 @@
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use crate::config::Settings;
 use crate::domain::operator::Token;
@@ -15,7 +15,12 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a path is one of the Dashboard's.
 pub(in crate::http) fn leads_in(path: &str) -> bool {
-    path.strip_prefix(ROOT)
+    is_below(path, ROOT)
+}
+
+/// Whether a path is this one or below it.
+pub(in crate::http) fn is_below(path: &str, root: &str) -> bool {
+    path.strip_prefix(root)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -52,20 +57,40 @@ pub(in crate::http) fn check_host(headers: &HeaderMap, settings: &Settings) -> R
     known.then_some(()).ok_or(Refusal::HostUnknown)
 }
 
-/// Refuses forms that come from pages of others.
+/// Refuses forms that do not come from pages of ours.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_ours = origin_is_ours(headers) && is_from_a_page(headers);
+    is_ours.then_some(()).ok_or(Refusal::OriginForeign)
+}
+
+/// Refuses what comes from a page of others, and lets in programs, which say nothing of pages.
+pub(in crate::http) fn check_no_foreign_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    origin_is_ours(headers)
+        .then_some(())
+        .ok_or(Refusal::PageForeign)
+}
+
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let names_origin = text(headers, &ORIGIN).is_some_and(|origin| origin != "null");
+    names_origin || text(headers, &SEC_FETCH_SITE) == Some("same-origin")
+}
+
+/// Whether all that a browser says of the page that sends something is ours.
+fn origin_is_ours(headers: &HeaderMap) -> bool {
     let site = text(headers, &SEC_FETCH_SITE);
     if site.is_some_and(|site| site != "same-origin" && site != "none") {
-        return Err(Refusal::OriginForeign);
+        return false;
     }
     let host = text(headers, &HOST).unwrap_or_default();
-    let is_ours = match text(headers, &ORIGIN) {
-        None | Some("null") => site == Some("same-origin") && headers.get_all(ORIGIN).count() < 2,
-        Some(origin) => ["http://", "https://"]
+    let mut origins = headers.get_all(ORIGIN);
+    match (origins.next().map(HeaderValue::to_str), origins.next()) {
+        (None, _) => true,
+        (Some(Ok("null")), None) => site == Some("same-origin"),
+        (Some(Ok(origin)), None) => ["http://", "https://"]
             .iter()
             .any(|scheme| origin.strip_prefix(scheme) == Some(host)),
-    };
-    is_ours.then_some(()).ok_or(Refusal::OriginForeign)
+        (Some(_), _) => false,
+    }
 }
 
 /// Servers side by side on one host share its cookies, so each has a name of its own.

@@ -15,7 +15,7 @@ use crate::domain::time::seconds_up;
 use crate::http::gate::Visit;
 
 /// The fields of a form.
-pub(super) struct Fields(HashMap<String, String>);
+pub(in crate::http) struct Fields(HashMap<String, String>);
 
 impl Fields {
     /// The fields of a form that has no log-in behind it.
@@ -39,13 +39,13 @@ impl Fields {
     }
 
     /// The fields of a query.
-    pub(super) fn of_query(request: &HttpRequest) -> Self {
+    pub(in crate::http) fn of_query(request: &HttpRequest) -> Self {
         let query = request.query_string().as_bytes();
         Self(url::form_urlencoded::parse(query).into_owned().collect())
     }
 
     /// A field as it was typed; empty when it is absent.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub(in crate::http) fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |text| text.trim())
     }
 

@@ -4,13 +4,13 @@
 pub(super) mod assets;
 pub(super) mod door;
 mod events;
-mod form;
+pub(super) mod form;
 mod key;
 mod keys;
 mod login;
 mod lookups;
 pub(super) mod pages;
-mod requests;
+pub(super) mod requests;
 
 use std::sync::Arc;
 

@@ -127,13 +127,14 @@ pub(super) async fn one(
         row: row(&exchange),
         sent: message(&exchange.request_headers, &exchange.request_body),
         answered: message(&exchange.response_headers, &exchange.response_body),
+        fault: exchange.fault.map(|fault| fault.to_string()),
         differences: differences(&desk, &exchange)?,
         server: desk.app.base_url(),
     };
     Ok(ok(request_page(&desk.frame, &view)))
 }
 
-fn message(headers: &str, body: &Captured) -> Message {
+pub(in crate::http) fn message(headers: &str, body: &Captured) -> Message {
     let headers = headers.lines().filter_map(|line| line.split_once(": "));
     let text = std::str::from_utf8(&body.bytes)
         .or_else(|e| std::str::from_utf8(&body.bytes[..e.valid_up_to()]))

@@ -1,21 +1,25 @@
-//! Who comes, and whether they go on: a client with its key, a stranger, or somebody who is logged in to the Dashboard.
+//! Who comes, and whether they go on: a client with its key, a stranger, somebody who is logged in to the Dashboard, or
+//! a developer at the mock's handles.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
 
+use super::faults::Plan;
 use super::{Caller, Gate};
 use crate::app::operators::Operator;
 use crate::app::{KeyEntry, Presented, Unidentified};
+use crate::domain::fault::Fault;
 use crate::domain::id::SessionId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::http::checkout;
 use crate::http::dashboard::door;
 use crate::http::headers::Told;
-use crate::http::is_unlimited;
 use crate::http::who::{Credentials, address};
+use crate::http::{is_unlimited, mock};
+use crate::limiter::Permit;
 
 /// Who came, and whether it goes on.
 pub(super) struct Entry {
@@ -29,8 +33,10 @@ pub(super) struct Entry {
     pub(super) turned_away: Option<Refusal>,
     pub(super) operator: Option<Operator>,
     pub(super) from: IpAddr,
-    /// It is on its way to the log-in, so what it sends is read.
-    pub(super) may_log_in: bool,
+    /// What it sends is read to its end: it comes from somebody known, or goes where anybody may send something.
+    pub(super) is_heard: bool,
+    /// What is to go wrong with it because somebody asked the mock for it.
+    pub(super) fault: Option<Fault>,
 }
 
 impl Entry {
@@ -44,15 +50,9 @@ impl Entry {
             turned_away: None,
             operator: None,
             from,
-            may_log_in: false,
+            is_heard: false,
+            fault: None,
         }
-    }
-}
-
-impl Entry {
-    /// Whether what it sends is read.
-    pub(super) fn is_heard(&self) -> bool {
-        self.caller.is_ok() || self.buyer.is_ok() || self.operator.is_some() || self.may_log_in
     }
 }
 
@@ -68,6 +68,9 @@ impl Gate {
         if let Some(name) = checkout::name_in(request.path()) {
             return self.enter_page(name, request, from, now);
         }
+        if app.settings.mock && mock::leads_in(request.path()) {
+            return self.enter_handles(request, from, now);
+        }
         if is_unlimited(request.method(), request.path()) {
             let told = Told::Address(app.addresses.standing(from, now));
             return Entry::of_stranger(told, from);
@@ -80,24 +83,37 @@ impl Gate {
             return self.enter_buyer(app.buyer(secret), from, now);
         }
         match app.identify(presented, now).await {
-            Ok(entry) => self.enter_known(entry, from, now).await,
+            Ok(entry) => self.enter_known(request, entry, from, now).await,
             Err(why) => self.enter_stranger(from, why, now),
         }
     }
 
-    async fn enter_known(&self, entry: Arc<KeyEntry>, from: IpAddr, now: Timestamp) -> Entry {
-        let key = Some(Arc::clone(&entry));
-        let admitted = self.app.admit(&entry, now).await;
-        let refused = match &admitted {
-            Err(Refusal::RateLimited(limited)) => Some(limited.allowance),
-            Ok(_) | Err(_) => None,
+    async fn enter_known(
+        &self,
+        request: &ServiceRequest,
+        entry: Arc<KeyEntry>,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Entry {
+        let plan = if self.app.settings.mock {
+            self.plan(request, &entry, now)
+        } else {
+            Plan::default()
+        };
+        let (admitted, plan) = self.admit(&entry, plan, now).await;
+        let turned_away = admitted.as_ref().err().cloned().or(plan.refused);
+        let refused = match &turned_away {
+            Some(Refusal::RateLimited(limited)) => Some(limited.allowance),
+            Some(_) | None => None,
         };
         let standing = match &admitted {
             Ok(permit) => permit.standing,
             Err(_) => entry.limiter.standing(now),
         };
+        let standing = refused.map_or(standing, |limit| standing.seen_by_refused(limit));
         let told = Told::Key { standing, refused };
-        let turned_away = admitted.as_ref().err().cloned();
+        let key = Some(Arc::clone(&entry));
+        let is_heard = admitted.is_ok();
         let caller = admitted.map(|permit| Caller {
             entry,
             permit: Arc::new(permit),
@@ -106,6 +122,8 @@ impl Gate {
             caller,
             key,
             turned_away,
+            is_heard,
+            fault: plan.fault,
             ..Entry::of_stranger(told, from)
         }
     }
@@ -125,6 +143,7 @@ impl Gate {
             Err(limited) => (limited.allowance, Some(Refusal::RateLimited(limited))),
         };
         Entry {
+            is_heard: limited.is_none(),
             buyer: limited.clone().map_or(Ok(session), Err),
             turned_away: limited,
             ..Entry::of_stranger(Told::Address(allowance), from)
@@ -144,6 +163,25 @@ impl Gate {
             return Entry::of_stranger(told, from);
         }
         self.enter_buyer(self.app.session_of_page(name), from, now)
+    }
+
+    /// Lets a request in as far as the limits and the plan for it say.
+    async fn admit(
+        &self,
+        entry: &Arc<KeyEntry>,
+        plan: Plan,
+        now: Timestamp,
+    ) -> (Result<Permit, Refusal>, Plan) {
+        if let Some(limited) = plan.limited {
+            return (Err(Refusal::RateLimited(limited)), plan);
+        }
+        let admitted = self.app.admit(entry, now).await;
+        let plan = if admitted.is_ok() {
+            plan
+        } else {
+            plan.come_to_nothing(&self.app)
+        };
+        (admitted, plan)
     }
 
     /// Strangers may see 404s and 401s until their address has had enough.
@@ -177,6 +215,7 @@ impl Gate {
         if is_free && host.is_ok() {
             let told = Told::Address(app.addresses.standing(from, now));
             return Entry {
+                is_heard: operator.is_some(),
                 operator,
                 ..Entry::of_stranger(told, from)
             };
@@ -190,9 +229,22 @@ impl Gate {
         let entry = self.enter_stranger(from, why, now);
         let turned_away = entry.turned_away.or(wanted);
         Entry {
-            may_log_in: may_log_in && turned_away.is_none(),
+            is_heard: may_log_in && turned_away.is_none(),
             turned_away,
             ..Entry::of_stranger(entry.told, from)
+        }
+    }
+
+    /// The mock's handles are for everybody here, but for pages of others. They spend nothing.
+    fn enter_handles(&self, request: &ServiceRequest, from: IpAddr, now: Timestamp) -> Entry {
+        let (app, headers) = (&self.app, request.headers());
+        let may = door::check_host(headers, &app.settings)
+            .and_then(|()| door::check_no_foreign_page(headers));
+        let told = Told::Address(app.addresses.standing(from, now));
+        Entry {
+            is_heard: may.is_ok(),
+            turned_away: may.err(),
+            ..Entry::of_stranger(told, from)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The description of the API in OpenAPI 3.1, made of what the code itself goes by: its objects, words and numbers.
 
 mod bodies;
+mod operation;
 mod operations;
 
 use std::sync::LazyLock;
@@ -10,7 +11,8 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use self::operations::{Auth, Body, OPERATIONS, Operation, Parameter};
+use self::operation::{Auth, Body, Operation, Parameter};
+use self::operations::OPERATIONS;
 use super::refusal::ErrorBody;
 
 const TEXT: &str = "Payments: a merchant's server makes a session, the buyer pays it. Send a secret key as `Authorization: \

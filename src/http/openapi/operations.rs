@@ -1,105 +1,12 @@
 //! Every operation of the API: who may, what it takes, what it answers. A test asks the server whether this is all.
 
-use schemars::SchemaGenerator;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::operation::{Answered, Auth, Body, Operation, Parameter};
 use super::{bodies, reference};
 use crate::app::objects::{PaymentObject, RefundObject, SessionConfig, SessionObject};
 use crate::http::payments::testing::CardList;
 use crate::simulator::cards::Category;
-
-/// Who may.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Auth {
-    Nobody,
-    Merchant,
-    Buyer,
-    Anyone,
-}
-
-/// What stands in the path or the query.
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    pub(super) place: &'static str,
-    pub(super) text: &'static str,
-    pub(super) schema: fn() -> Value,
-}
-
-/// What is sent.
-#[derive(Clone, Copy)]
-pub(super) struct Body {
-    pub(super) schema: fn() -> Value,
-    pub(super) required: bool,
-    pub(super) example: fn() -> Value,
-}
-
-/// What is answered when all is well.
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) text: &'static str,
-    pub(super) schema: Option<fn(&mut SchemaGenerator) -> Value>,
-}
-
-/// Something that can be asked for.
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) id: &'static str,
-    pub(super) tag: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) description: &'static str,
-    pub(super) auth: Auth,
-    pub(super) parameters: &'static [Parameter],
-    pub(super) body: Option<Body>,
-    pub(super) answers: &'static [Answered],
-    /// Statuses of refusals beyond those that each operation of its kind has.
-    pub(super) own_refusals: &'static [(u16, &'static str)],
-}
-
-impl Operation {
-    /// Whether an `Idempotency-Key` counts.
-    pub(super) fn is_idempotent(&self) -> bool {
-        matches!(self.method, "post" | "patch") && self.auth != Auth::Nobody
-    }
-
-    /// Every status of a refusal.
-    pub(super) fn refusals(&self) -> Vec<(u16, &'static str)> {
-        let mut all: Vec<(u16, &'static str)> = self.own_refusals.to_vec();
-        let mut add = |refusals: &[(u16, &'static str)]| {
-            for refusal in refusals {
-                if !all.iter().any(|(status, _)| *status == refusal.0) {
-                    all.push(*refusal);
-                }
-            }
-        };
-        if self.auth != Auth::Nobody {
-            add(&[
-                (
-                    400,
-                    "Something in the request is wrong; the message says what.",
-                ),
-                (401, "No good key or client secret."),
-                (429, "A limit is reached; wait as long as Retry-After says."),
-            ]);
-        }
-        if self.body.is_some() {
-            add(&[
-                (408, "The body did not arrive in time."),
-                (
-                    409,
-                    "The Idempotency-Key is in use or was used for another request.",
-                ),
-                (413, "The body is too large."),
-                (415, "The body is not JSON."),
-            ]);
-        }
-        add(&[
-            (500, "A fault of ours."),
-            (503, "Nothing can be kept right now."),
-        ]);
-        all
-    }
-}
 
 /// The parts of the API.
 pub(super) const TAGS: [(&str, &str); 4] = [

@@ -16,6 +16,8 @@ pub(in crate::http) struct RequestPage {
     pub(in crate::http) sent: Message,
     /// What was answered.
     pub(in crate::http) answered: Message,
+    /// What went wrong because the mock was asked for it.
+    pub(in crate::http) fault: Option<String>,
     /// For a key that was used for another request, in test mode: what differs from the first one.
     pub(in crate::http) differences: Option<Vec<Difference>>,
     /// Scheme and host of this server, as `http://127.0.0.1:8080`.
@@ -82,7 +84,7 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
             mode: row.key.as_ref().map(|key| key.mode),
             actions: html! {},
             body: html! {
-                (facts(row))
+                (facts(row, view.fault.as_deref()))
                 @if let Some(differences) = &view.differences { (differing(differences)) }
                 div.sides {
                     (message("sent", "Sent", &view.sent))
@@ -99,7 +101,7 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
     )
 }
 
-fn facts(row: &RequestRow) -> Markup {
+fn facts(row: &RequestRow, fault: Option<&str>) -> Markup {
     let mut list = vec![
         ("Answer", outcome(row.status, row.outcome)),
         ("Time", parts::time(row.at)),
@@ -116,6 +118,7 @@ fn facts(row: &RequestRow) -> Markup {
             .as_deref()
             .map(|key| ("Idempotency key", html! { (key) })),
     );
+    list.extend(fault.map(|fault| ("Fault asked for", html! { code { (fault) } })));
     parts::facts(&list)
 }
 

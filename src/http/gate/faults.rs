@@ -1,0 +1,127 @@
+//! Faults at work: which one a request asks for or is hit by, and what the gate makes of it. Only in the mock, and only
+//! for test keys.
+
+use actix_web::dev::ServiceRequest;
+
+use super::Gate;
+use crate::app::{App, KeyEntry};
+use crate::domain::fault::{End, Fault};
+use crate::domain::id::FaultId;
+use crate::domain::key::Mode;
+use crate::domain::limit::Scope;
+use crate::domain::refusal::{RateLimited, Refusal};
+use crate::domain::time::Timestamp;
+use crate::http::sending::Extent;
+use crate::limiter::KeyLimiter;
+
+const X_ATLAS_MOCK: &str = "x-atlas-mock";
+
+/// What is to go wrong with a request. Nothing, as a rule.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) fault: Option<Fault>,
+    /// The rule that says so.
+    rule: Option<FaultId>,
+    /// This refuses it instead of its being admitted.
+    pub(super) limited: Option<RateLimited>,
+    /// It is admitted, and this refuses it instead of its being run.
+    pub(super) refused: Option<Refusal>,
+}
+
+impl Plan {
+    /// A real limit has refused the request, so nothing comes of it.
+    pub(super) fn come_to_nothing(self, app: &App) -> Self {
+        if let Some(rule) = &self.rule {
+            app.mock.faults.came_to_nothing(rule);
+        }
+        Self::default()
+    }
+}
+
+impl Gate {
+    /// What goes wrong with a request of this key: what its header asks for, else what a rule says.
+    pub(super) fn plan(&self, request: &ServiceRequest, entry: &KeyEntry, now: Timestamp) -> Plan {
+        if entry.key.mode != Mode::Test {
+            return Plan::default();
+        }
+        let (rule, fault) = match asked_for(request) {
+            Some(Ok(fault)) => (None, fault),
+            Some(Err(refusal)) => {
+                return Plan {
+                    refused: Some(refusal),
+                    ..Plan::default()
+                };
+            }
+            None => {
+                let (method, path) = (request.method().as_str(), request.path());
+                match self.app.mock.faults.pick(method, path, &entry.key.id) {
+                    Some((rule, fault)) => (Some(rule), fault),
+                    None => return Plan::default(),
+                }
+            }
+        };
+        let limited = match fault.end {
+            Some(End::RateLimit(scope)) => Some(entry.limiter.as_if_spent(scope, now)),
+            Some(End::Status(_) | End::DropBefore | End::DropAfterCommit) | None => None,
+        };
+        Plan {
+            rule,
+            limited,
+            refused: refusal_of(&fault, &entry.limiter, now),
+            fault: Some(fault),
+        }
+    }
+
+    /// Waits as long as a fault says, before anything is done. The time at which it then begins is the one that counts:
+    /// what lived when the request came may have been removed since.
+    pub(super) async fn hold_up(&self, fault: Fault, came: Timestamp) -> Timestamp {
+        let Some(delay) = fault.delay else {
+            return came;
+        };
+        // In a box, so that it takes no room in the way of every request.
+        Box::pin(self.app.hold_up(delay, came)).await;
+        self.app.clock.now()
+    }
+}
+
+/// What the header asks for, if it is there.
+fn asked_for(request: &ServiceRequest) -> Option<Result<Fault, Refusal>> {
+    let mut lines = request.headers().get_all(X_ATLAS_MOCK).peekable();
+    lines.peek()?;
+    // More than one line is one list (RFC 9110, 5.3).
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    let fault = Fault::parse(&lines.join(","));
+    Some(fault.map_err(|must| Refusal::invalid("X-Atlas-Mock", must)))
+}
+
+/// What refuses a request that is not to be run.
+fn refusal_of(fault: &Fault, limiter: &KeyLimiter, now: Timestamp) -> Option<Refusal> {
+    match fault.end? {
+        End::Status(status) => Some(match status {
+            401 => Refusal::KeyUnknown,
+            402 => Refusal::PaymentFailed {
+                decline_code: "generic_decline",
+            },
+            404 => Refusal::SessionNotFound,
+            409 => Refusal::IdempotencyKeyInUse,
+            429 => Refusal::RateLimited(limiter.as_if_spent(Scope::Minute, now)),
+            500 => Refusal::Internal,
+            503 => Refusal::StorageUnavailable,
+            status => Refusal::SimulatedFault { status },
+        }),
+        // Nobody gets to see this one: the connection is cut first.
+        End::DropBefore => Some(Refusal::SimulatedFault { status: 503 }),
+        End::DropAfterCommit | End::RateLimit(_) => None,
+    }
+}
+
+/// How much of the answer goes out.
+pub(super) const fn extent(fault: Option<Fault>) -> Extent {
+    match fault {
+        Some(fault) if fault.cuts() => Extent::Nothing,
+        Some(fault) if fault.truncates => Extent::Half,
+        Some(_) | None => Extent::Whole,
+    }
+}

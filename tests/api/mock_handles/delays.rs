@@ -1,0 +1,105 @@
+//! `delay`: a request that is slow as a real one is: it has its place, and has done nothing yet. Tests end the wait by
+//! moving the clock beyond it.
+
+use super::{all_slots_come_back, fault, mock, running, sessions, tell};
+use crate::world::{Held, Key, World, eventually};
+
+fn slow(world: &World, key: &Key) -> Held {
+    let request = world.order(key).header("X-Atlas-Mock", "delay=5m");
+    let before = running(world, key);
+    let held = request.start();
+    eventually("it runs", || running(world, key) > before);
+    held
+}
+
+fn pass_five_minutes(world: &World) {
+    let answer = tell(world, "/_mock/clock", r#"{"advance":"5m"}"#);
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn of_fifty_one_slow_requests_the_last_finds_no_slot() {
+    let world = mock();
+    let key = world.key();
+    let held: Vec<Held> = (0..50).map(|_| slow(&world, &key)).collect();
+    let refused = world.order(&key).header("X-Atlas-Mock", "delay=5m").send();
+    refused.expect_limit("concurrency");
+    assert_eq!((sessions(&world), running(&world, &key)), (0, 50));
+    assert_eq!(world.order(&world.key()).send().status, 201);
+    pass_five_minutes(&world);
+    for one in held {
+        assert_eq!(one.finish().status, 201);
+    }
+    all_slots_come_back(&world, &key);
+    assert_eq!(world.order(&key).send().status, 201);
+}
+
+#[test]
+fn a_short_delay_passes_by_itself() {
+    let world = mock();
+    let key = world.key();
+    let answer = world
+        .order(&key)
+        .header("X-Atlas-Mock", "delay=10ms")
+        .send();
+    assert_eq!(answer.status, 201);
+}
+
+#[test]
+fn a_wait_is_not_over_before_the_clock_is_moved_so_far() {
+    let world = mock();
+    let key = world.key();
+    let held = slow(&world, &key);
+    tell(&world, "/_mock/clock", r#"{"advance":"299s"}"#);
+    tell(&world, "/_mock/clock", r#"{"advance":"999ms"}"#);
+    assert_eq!((sessions(&world), running(&world, &key)), (0, 1));
+    tell(&world, "/_mock/clock", r#"{"advance":"1ms"}"#);
+    assert_eq!(held.finish().status, 201);
+}
+
+#[test]
+fn what_is_done_after_the_wait_is_done_at_that_time() {
+    let world = mock();
+    let key = world.key();
+    let held = slow(&world, &key);
+    pass_five_minutes(&world);
+    let made = held.finish();
+    assert_eq!(made.text("created_at"), "2026-11-25T12:05:00.000Z");
+}
+
+#[test]
+fn a_client_that_does_not_wait_has_done_nothing_and_its_slot_comes_back() {
+    let world = mock();
+    let key = world.key();
+    slow(&world, &key).connection.reset();
+    all_slots_come_back(&world, &key);
+    assert_eq!(sessions(&world), 0);
+    pass_five_minutes(&world);
+    assert_eq!(
+        (world.order(&key).send().status, sessions(&world)),
+        (201, 1)
+    );
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_waits_no_longer() {
+    let world = mock();
+    let key = world.key();
+    let held = slow(&world, &key);
+    let world = world.restart();
+    let made = held.finish();
+    assert_eq!(made.status, 201);
+    assert_eq!(world.look_up(&key, &made.session()).send().status, 200);
+}
+
+#[test]
+fn a_rule_can_be_slow_too() {
+    let world = mock();
+    let key = world.key();
+    fault(&world, r#"{"fault":"delay=5m; status=503","times":1}"#);
+    let held = world.order(&key).start();
+    eventually("it runs", || running(&world, &key) == 1);
+    pass_five_minutes(&world);
+    held.finish().expect(503, "storage_unavailable");
+    assert_eq!(world.order(&key).send().status, 201);
+}
