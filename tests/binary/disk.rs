@@ -185,7 +185,7 @@ fn a_clock_far_behind_the_store_is_refused_until_somebody_says_it_is_right() {
 }
 
 #[test]
-fn a_store_of_the_format_before_is_taken_over_with_all_that_is_in_it() {
+fn a_store_of_a_format_before_is_taken_over_with_all_that_is_in_it() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     used_directory(&directory);
@@ -197,12 +197,14 @@ fn a_store_of_the_format_before_is_taken_over_with_all_that_is_in_it() {
         let meta = store.open().expect("opens").open_tree("meta");
         meta.expect("a tree")
     };
-    format()
-        .insert("format", &1_u32.to_be_bytes())
-        .expect("written");
-    assert_eq!(json_of(&["keys", "list"], &directory), keys);
-    let now = format().get("format").expect("read").expect("a format");
-    assert_eq!(&*now, 2_u32.to_be_bytes());
+    for before in 1_u32..=2 {
+        format()
+            .insert("format", &before.to_be_bytes())
+            .expect("written");
+        assert_eq!(json_of(&["keys", "list"], &directory), keys);
+        let now = format().get("format").expect("read").expect("a format");
+        assert_eq!(&*now, 3_u32.to_be_bytes(), "from {before}");
+    }
 }
 
 #[test]
@@ -220,9 +222,9 @@ fn a_store_of_another_format_or_another_program_is_refused() {
     open(&newer)
         .open_tree("meta")
         .expect("a tree")
-        .insert("format", &3_u32.to_be_bytes())
+        .insert("format", &4_u32.to_be_bytes())
         .expect("written");
-    assert!(refusal(&newer).contains("format 3"));
+    assert!(refusal(&newer).contains("format 4"));
 
     let foreign = temporary.path().join("foreign");
     std::fs::create_dir_all(&foreign).expect("a directory");

@@ -10,6 +10,7 @@ mod clients;
 mod commands;
 mod dashboard;
 mod disk;
+mod fixtures;
 mod openapi;
 #[expect(dead_code, reason = "shared with the crash test")]
 mod process;
