@@ -9,6 +9,7 @@ mod body;
 mod checkout;
 mod curl;
 mod dashboard;
+mod docs;
 mod gate;
 mod headers;
 mod mock;
@@ -44,7 +45,7 @@ const SERVICE_HEALTH: &str = "/functions/v1/health";
 /// Paths and methods that spend nothing, whoever asks: a monitor must not use up anybody's limit, and a preflight is
 /// the browser's doing.
 fn is_unlimited(method: &Method, path: &str) -> bool {
-    method == Method::OPTIONS || is_monitoring(path) || path == DOCUMENT
+    method == Method::OPTIONS || is_monitoring(path) || path == DOCUMENT || docs::leads_in(path)
 }
 
 fn is_monitoring(path: &str) -> bool {
@@ -58,6 +59,7 @@ fn routes(config: &mut web::ServiceConfig, is_mock: bool) {
     config
         .configure(payments::routes)
         .configure(checkout::routes)
+        .configure(docs::routes)
         .configure(dashboard::routes)
         .service(readable(DOCUMENT, || web::to(openapi::serve)))
         .service(readable(HEALTH, || web::to(health)))

@@ -9,10 +9,13 @@ use crate::http::assets::{Asset, send};
 pub(in crate::http) const STYLE: Asset =
     Asset::style("atlas.css", include_str!("assets/atlas.css"));
 
+/// The icon, which the reference shows too.
+pub(in crate::http) const ICON: Asset = Asset::drawing("icon.svg", include_str!("assets/icon.svg"));
+
 const ASSETS: [Asset; 3] = [
     STYLE,
     Asset::script("atlas.js", include_str!("assets/atlas.js")),
-    Asset::drawing("icon.svg", include_str!("assets/icon.svg")),
+    ICON,
 ];
 
 /// `GET /dashboard/assets/{name}`

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{answer, sent};
@@ -15,8 +16,10 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::http::gate::Visit;
 
-#[derive(Serialize)]
-struct Shown {
+/// What time it is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Clock")]
+pub(in crate::http) struct Shown {
     now: String,
     ahead_seconds: u64,
 }

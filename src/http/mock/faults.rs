@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{List, answer, sent};
@@ -11,8 +12,9 @@ use crate::domain::refusal::Refusal;
 use crate::http::gate::Visit;
 
 /// A rule as it is told.
-#[derive(Serialize)]
-struct FaultObject {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
+pub(in crate::http) struct FaultObject {
     id: String,
     object: &'static str,
     fault: String,

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{answer, sent};
@@ -14,7 +15,7 @@ use crate::limiter::{KeyLimiter, Remains};
 use crate::policy;
 
 /// A limit that gets whole again by itself.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Left {
     limit: u32,
     remaining: u32,
@@ -23,14 +24,16 @@ struct Left {
 }
 
 /// A limit that gets whole again as requests end.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Free {
     limit: u32,
     remaining: u32,
 }
 
-#[derive(Serialize)]
-struct LimitsObject {
+/// What is left of a key's limits.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Limits")]
+pub(in crate::http) struct LimitsObject {
     key: String,
     minute: Left,
     day: Left,

@@ -1,10 +1,10 @@
 //! `/_mock/*`: the handles by which a developer or a test moves the mock's clock, makes it fail, looks at what it was
 //! sent, sets what is left of a limit, and begins anew. No key is asked for; the gate keeps pages of others out.
 
-mod clock;
-mod faults;
-mod limits;
-mod requests;
+pub(super) mod clock;
+pub(super) mod faults;
+pub(super) mod limits;
+pub(super) mod requests;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};

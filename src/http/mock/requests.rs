@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -21,8 +22,9 @@ use crate::http::gate::Visit;
 use crate::policy;
 
 /// A request as it is told.
-#[derive(Serialize)]
-struct RequestObject {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Request")]
+pub(in crate::http) struct RequestObject {
     number: u64,
     request_id: String,
     at: String,
@@ -40,9 +42,11 @@ struct RequestObject {
     response: MessageObject,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Message")]
 struct MessageObject {
     headers: BTreeMap<String, String>,
+    #[schemars(with = "serde_json::Value")]
     body: Content,
 }
 

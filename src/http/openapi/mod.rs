@@ -1,6 +1,7 @@
 //! The description of the API in OpenAPI 3.1, made of what the code itself goes by: its objects, words and numbers.
 
 mod bodies;
+mod handles;
 mod operation;
 mod operations;
 
@@ -12,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use self::operation::{Auth, Body, Operation, Parameter};
-use self::operations::OPERATIONS;
+use self::operations::operations;
 use super::refusal::ErrorBody;
 
 const TEXT: &str = "Payments: a merchant's server makes a session, the buyer pays it. Send a secret key as `Authorization: \
@@ -65,7 +66,7 @@ fn build() -> Value {
     let mut generator = settings.into_generator();
     let error = reference::<ErrorBody<'_>>(&mut generator);
     let mut paths: Map<String, Value> = Map::new();
-    for operation in OPERATIONS {
+    for operation in operations().iter().chain(&handles::operations()) {
         let described = describe(operation, &error, &mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method] = described;
@@ -103,7 +104,7 @@ fn reference<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Value 
 
 fn describe(operation: &Operation, error: &Value, generator: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
-    for answer in operation.answers {
+    for answer in &operation.answers {
         let content = answer
             .schema
             .map(|schema| json!({ "application/json": { "schema": schema(generator) } }));

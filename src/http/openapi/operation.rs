@@ -3,6 +3,8 @@
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
+use super::handles;
+
 /// Who may.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Auth {
@@ -44,9 +46,9 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     pub(super) description: &'static str,
     pub(super) auth: Auth,
-    pub(super) parameters: &'static [Parameter],
+    pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<Body>,
-    pub(super) answers: &'static [Answered],
+    pub(super) answers: Vec<Answered>,
     /// Statuses of refusals beyond those that each operation of its kind has.
     pub(super) own_refusals: &'static [(u16, &'static str)],
 }
@@ -86,6 +88,20 @@ impl Operation {
                 ),
                 (413, "The body is too large."),
                 (415, "The body is not JSON."),
+            ]);
+        }
+        if self.tag == handles::TAG {
+            add(&[
+                (
+                    400,
+                    "Something in the request is wrong; the message says what.",
+                ),
+                (403, "A page of another origin asks."),
+                (
+                    404,
+                    "There is no such thing here; only `atlas mock` has handles.",
+                ),
+                (421, "Asked for by a name that is not this server's."),
             ]);
         }
         add(&[
