@@ -17,7 +17,7 @@ pub struct Model {
     pub status: &'static str,
     pub expired: bool,
     pub payment: Option<Paid>,
-    /// An event moved the session past its payment, so that nothing is said of the payment.
+    /// An event moved a session that has no payment, and nothing is said of one.
     pub vague: bool,
 }
 
@@ -177,11 +177,11 @@ impl Model {
             "payment.authorized" => ("processing", "authorized"),
             _ => return FINE,
         };
-        if self.is_over() {
+        let takes_back = self.captured() > 0 && event != "payment.captured";
+        if self.is_over() || takes_back {
             return refused("invalid_session_state");
         }
-        let captured = self.payment.as_ref().map(|paid| paid.captured);
-        self.vague = captured.is_none_or(|captured| captured > 0);
+        self.vague = self.payment.is_none();
         self.end(session, payment);
         if event == "payment.captured" {
             self.capture_up_to(self.amount);

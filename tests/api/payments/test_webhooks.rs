@@ -133,6 +133,21 @@ fn a_session_that_is_over_stays_as_it_is() {
 }
 
 #[test]
+fn what_was_captured_in_part_is_not_taken_back_by_an_event() {
+    let shop = Shop::new();
+    let sale = shop.authorized();
+    ok(&shop.capture(&sale, &json!({"amount": 1})).send());
+    for kind in ["payment.failed", "payment.canceled", "payment.authorized"] {
+        let answer = shop.test_webhook(&event(kind, &sale));
+        answer.expect(400, "invalid_session_state");
+        shop.expect_states(&sale, "processing", Some("authorized"));
+    }
+    ok(&shop.test_webhook(&event("payment.captured", &sale)));
+    assert_eq!(shop.payment(&sale)["captured_amount"], PRICE);
+    shop.expect_states(&sale, "succeeded", Some("captured"));
+}
+
+#[test]
 fn other_events_tell_of_a_session_and_move_nothing() {
     let shop = Shop::new();
     let movers = MOVES.iter().map(|(kind, _)| *kind);

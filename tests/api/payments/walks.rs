@@ -169,7 +169,7 @@ fn any_walk_through_payments_is_as_the_model_says() {
     });
     let config = ProptestConfig {
         cases: 24,
-        max_shrink_iters: 200,
+        max_shrink_iters: 60,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
