@@ -19,6 +19,9 @@
 //! `http::gate` is 1, 2, 3 and 8, for whatever is asked; `http::payments` and `app` are 4 to 7. The Dashboard comes through
 //! the same gate: `http::dashboard` says who may, fills its pages, and changes keys by the verbs of the command line.
 //!
+//! What happens is told to the merchant's servers (webhooks): an event and its rows of the outbox are kept in the commit
+//! that brings it about, and `app::webhooks` sends what is in the outbox until it has arrived or was tried often enough.
+//!
 //! The layers; each knows those below it only, and `tests/tidy.rs` checks that:
 //!
 //! | layer | knows | does |
@@ -26,7 +29,7 @@
 //! | `main`, `cli` | the terminal | one file a command |
 //! | `serve` | actix | starts and stops the parts in the right order |
 //! | `http` | actix | requests to verbs, answers to responses |
-//! | `app` | tokio's tasks | the service's verbs, where the layers below meet |
+//! | `app` | tokio's tasks, hyper's client | the service's verbs, where the layers below meet |
 //! | `limiter` | governor | who may now; memory only |
 //! | `store` | sled, bincode, the disk | what must outlive the process |
 //! | `simulator` | the test cards | what test mode pretends |

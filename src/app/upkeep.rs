@@ -53,7 +53,7 @@ impl App {
         let app = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || {
             let _vital = app.store.vital();
-            while app.sweep(now) {}
+            while app.sweep(now) || app.forget_events(now) {}
             app.tidy(now);
         });
         work.await.map_err(|_| Refusal::Internal)?;
@@ -66,13 +66,20 @@ impl App {
 
     /// Removes some of the records that have expired; says whether there may be more.
     fn sweep(&self, now: Timestamp) -> bool {
-        let over = now.minus(self.settings.body_timeout + policy::SWEEP_MARGIN);
-        let steps = [
-            self.store.sweep(over),
-            self.store
-                .forget_events(over.minus(policy::EVENTS_KEPT), now),
-        ];
-        steps.contains(&Ok(policy::SWEEP_STEP))
+        let removed = self.store.sweep(self.over_before(now));
+        removed.is_ok_and(|removed| removed == policy::SWEEP_STEP)
+    }
+
+    /// Removes some of the events that nobody looks back on; says whether there may be more.
+    fn forget_events(&self, now: Timestamp) -> bool {
+        let oldest = self.over_before(now).minus(policy::EVENTS_KEPT);
+        let removed = self.store.forget_events(oldest, now);
+        removed.is_ok_and(|removed| removed == policy::SWEEP_STEP)
+    }
+
+    /// What expired before this time is over for every request that has come.
+    fn over_before(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.settings.body_timeout + policy::SWEEP_MARGIN)
     }
 
     /// Writes down what was counted and forgets what is over.
@@ -97,7 +104,7 @@ impl App {
 
 fn run(app: &Weak<App>, stopped: &Receiver<()>) {
     let mut noted_at = Timestamp::default();
-    let mut busy = false;
+    let (mut busy, mut more_events) = (false, false);
     loop {
         let rest = if busy {
             std::time::Duration::ZERO
@@ -115,7 +122,12 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         if watch && app.watch_expiries(now).is_err() {
             app.webhooks.unwatched.store(true, Ordering::Release);
         }
-        if now.since(noted_at) >= policy::LAST_USED_PACE {
+        let is_time = now.since(noted_at) >= policy::LAST_USED_PACE;
+        if is_time || more_events {
+            more_events = app.forget_events(now);
+            busy |= more_events;
+        }
+        if is_time {
             noted_at = now;
             app.tidy(now);
         }

@@ -192,9 +192,8 @@ impl App {
         let was_due = delivery.due();
         let kept = self
             .store
-            .keep_delivery(was_due, &delivery.again(now), now)
+            .keep_delivery(was_due, &delivery.again(now), now, claim)
             .await;
-        drop(claim);
         self.wake_deliveries();
         kept.map_err(String::from)
     }

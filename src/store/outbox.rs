@@ -104,7 +104,8 @@ impl Store {
         self.commit(Urgency::Ordinary, now, rows, ()).await
     }
 
-    /// Keeps a delivery as it now is, which was due at `was_due`, and its place in the outbox.
+    /// Keeps a delivery as it now is, which was due at `was_due`, and its place in the outbox. `until_kept` is dropped
+    /// once they can be read, or could not be kept.
     ///
     /// # Errors
     /// [`Unavailable`] when it could not be kept.
@@ -113,9 +114,10 @@ impl Store {
         was_due: Option<Timestamp>,
         delivery: &Delivery,
         now: Timestamp,
+        until_kept: impl Send + 'static,
     ) -> Result<(), Unavailable> {
         let rows = delivery_rows(was_due, delivery);
-        self.commit(Urgency::Urgent, now, rows, ()).await
+        self.commit(Urgency::Urgent, now, rows, until_kept).await
     }
 
     /// Takes something out of the outbox.

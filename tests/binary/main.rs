@@ -18,3 +18,4 @@ mod secrets;
 mod settings;
 mod stopping;
 mod syncs;
+mod webhooks;

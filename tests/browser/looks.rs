@@ -91,7 +91,7 @@ fn look_at(browser: &Browser, page: &str, axe: Option<&str>) -> Vec<String> {
     wrong.into_iter().map(named).collect()
 }
 
-/// Fills the server with one of each: keys of all states, requests of all outcomes, sessions in several currencies.
+/// Fills the server with one of each: keys of all states, requests of all outcomes, sessions in several currencies, webhook endpoints.
 fn furnish(desk: &Desk) -> Key {
     let directory = &desk.server.directory;
     let key = desk.key(&["--account", "shop", "--per-day", "40"]);
@@ -105,6 +105,13 @@ fn furnish(desk: &Desk) -> Key {
     rename(&live.id, &"W".repeat(100));
     rename(&narrow.id, "<img src=x onerror=alert(1)>");
     json_of(&["keys", "revoke", &revoked.id], directory);
+    let long = format!("https://shop.example/{}", "long/".repeat(30));
+    json_of(&["webhooks", "add", &long], directory);
+    let chosen = "dispute.created,dispute.lost,session.expired,bank_transfer.returned";
+    let endpoint = "http://localhost:3000/webhooks";
+    let added = json_of(&["webhooks", "add", endpoint, "--event", chosen], directory);
+    let id = added["id"].as_str().expect("an id");
+    json_of(&["webhooks", "pause", id], directory);
     for (amount, currency) in [
         (500, "JPY"),
         (1_234, "KWD"),
@@ -161,6 +168,8 @@ fn every_page_is_fit_to_be_seen() {
     browser.console();
     look("mistake");
 
+    desk.goto("/webhooks");
+    look("webhooks-none");
     let key = furnish(&desk);
     desk.create("Just made");
     look("secret");
@@ -188,6 +197,7 @@ fn every_page_is_fit_to_be_seen() {
         ("sessions", "/sessions?mode=test&account=shop"),
         ("sessions-none", "/sessions?mode=live&account=shop"),
         ("session", &session),
+        ("webhooks", "/webhooks"),
     ] {
         desk.goto(path);
         look(page);

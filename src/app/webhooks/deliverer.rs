@@ -64,7 +64,8 @@ async fn run(app: Arc<App>) {
     let all = async { while flights.join_next().await.is_some() {} };
     let grace = app.settings.shutdown_timeout;
     if tokio::time::timeout(grace, all).await.is_err() {
-        log::info!("webhooks without an answer were cut; they are sent again at the next start");
+        log::info!("webhooks without an answer are cut; they are sent again after the next start");
+        flights.shutdown().await;
     }
 }
 
@@ -108,7 +109,7 @@ async fn attempt(
     app: Arc<App>,
     post: Arc<Post>,
     due: Due,
-    _claim: Claim,
+    claim: Claim,
 ) -> Result<(), Unavailable> {
     let now = app.clock.now();
     let delivery = app.store.delivery(&due.event, &due.endpoint)?;
@@ -120,7 +121,7 @@ async fn attempt(
     };
     let endpoint = match app.sendable(&due.endpoint) {
         Ok(endpoint) => endpoint,
-        Err(why) => return note(&app, due, delivery.given_up(now, why)).await,
+        Err(why) => return note(&app, due, delivery.given_up(now, why), claim).await,
     };
     let took = Stopwatch::start();
     let secret = app.webhook_secret(&endpoint);
@@ -128,16 +129,18 @@ async fn attempt(
     let outcome = post.send(&endpoint, &secret, &event, limit).await;
     let tried = delivery.tried(now, took.elapsed(), outcome);
     tell(&tried);
-    note(&app, due, tried).await
+    note(&app, due, tried, claim).await
 }
 
-async fn note(app: &App, due: Due, delivery: Delivery) -> Result<(), Unavailable> {
+async fn note(app: &App, due: Due, delivery: Delivery, claim: Claim) -> Result<(), Unavailable> {
     // A mock that was emptied meanwhile stays empty.
     if app.store.delivery(&due.event, &due.endpoint)?.is_none() {
         return Ok(());
     }
     let now = app.clock.now();
-    app.store.keep_delivery(Some(due.at), &delivery, now).await
+    app.store
+        .keep_delivery(Some(due.at), &delivery, now, claim)
+        .await
 }
 
 fn tell(delivery: &Delivery) {

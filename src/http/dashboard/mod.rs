@@ -1,4 +1,4 @@
-//! The Dashboard: keys, requests and sessions in a browser. `door` says who may come in, `pages` is what they see, and
+//! The Dashboard: keys, requests, sessions and webhooks in a browser. `door` says who may come in, `pages` is what they see, and
 //! each other file fills the pages of one subject. The gate has let in only who is logged in.
 
 pub(super) mod assets;
@@ -11,6 +11,7 @@ mod login;
 mod lookups;
 pub(super) mod pages;
 pub(super) mod requests;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -115,6 +116,27 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(read("/dashboard/sessions/{id}", || {
             web::to(lookups::session)
         }))
+        .service(read("/dashboard/webhooks", || web::to(webhooks::list)))
+        .service(sent("/dashboard/webhooks/new", || web::to(webhooks::add)))
+        .service(sent("/dashboard/webhooks/{id}/roll", || {
+            web::to(webhooks::roll)
+        }))
+        .service(sent("/dashboard/webhooks/{id}/pause", || {
+            web::to(webhooks::pause)
+        }))
+        .service(sent("/dashboard/webhooks/{id}/resume", || {
+            web::to(webhooks::resume)
+        }))
+        .service(sent("/dashboard/webhooks/{id}/remove", || {
+            web::to(webhooks::remove)
+        }))
+        .service(read("/dashboard/webhooks/events/{event}", || {
+            web::to(webhooks::event)
+        }))
+        .service(sent(
+            "/dashboard/webhooks/events/{event}/{endpoint}/send",
+            || web::to(webhooks::send_again),
+        ))
         .service(read("/dashboard/events/requests", || {
             web::to(events::requests)
         }))

@@ -59,7 +59,7 @@ fn attempt(store: &Store, status: u16) {
         delivery
             .expect("a delivery")
             .tried(due.at, Duration::from_millis(5), answered(status));
-    block_on(store.keep_delivery(Some(due.at), &tried, due.at)).expect("kept");
+    block_on(store.keep_delivery(Some(due.at), &tried, due.at, ())).expect("kept");
 }
 
 fn any_id() -> impl Strategy<Value = [u8; 24]> {

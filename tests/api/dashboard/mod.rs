@@ -19,3 +19,4 @@ mod quotas;
 mod requests;
 mod rooms;
 mod sessions;
+mod webhooks;

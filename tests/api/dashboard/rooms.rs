@@ -1,16 +1,25 @@
 //! Every place of the dashboard, in a world where each has something to show; nobody sees one without a session.
 
-use serde_json::Value;
+use std::time::Duration;
+
+use atlas::app::webhooks::{EndpointAnswer, EndpointCommand};
+use atlas::domain::event::EventType;
+use atlas::domain::id::{EndpointId, EventId};
+use serde_json::{Value, json};
 
 use super::operator::{FORM, Operator, asking, detail_path, encoded, page_of};
+use crate::webhooks::shop::{add, announce, block_on, manage};
 use crate::world::{Key, Request, World};
 
-/// A world with a key, a request, a replay, a record and a payment session; and an operator's way to them.
+/// A world with a key, a request, a replay, a record, a payment session, a webhook endpoint and an event that is to be
+/// sent there in a day; and an operator's way to them.
 pub struct House {
     pub world: World,
     pub key: Key,
     request: String,
     session: String,
+    endpoint: EndpointId,
+    event: EventId,
 }
 
 impl House {
@@ -22,9 +31,12 @@ impl House {
         order.send();
         let operator = Operator::of(&world);
         let request = detail_path(&operator.request_with("order_1"));
+        let (endpoint, event) = webhook(&world);
         Self {
             request,
             session,
+            endpoint,
+            event,
             key,
             world,
         }
@@ -43,6 +55,8 @@ impl House {
             asking("/dashboard/idempotency", &record),
             "/dashboard/sessions".to_owned(),
             format!("/dashboard/sessions/{}", self.session),
+            "/dashboard/webhooks".to_owned(),
+            self.event_path(""),
         ]
     }
 
@@ -56,6 +70,7 @@ impl House {
             "/dashboard/keys/key_00000000000000000000".to_owned(),
             "/dashboard/requests/999999".to_owned(),
             "/dashboard/sessions/sess_none".to_owned(),
+            "/dashboard/webhooks/events/evt_none".to_owned(),
             "/dashboard/nothing".to_owned(),
             "/dashboard/keys/nothing/at/all".to_owned(),
         ]);
@@ -64,6 +79,30 @@ impl House {
 
     pub fn key_path(&self, verb: &str) -> String {
         format!("/dashboard/keys/{}{verb}", self.key.id)
+    }
+
+    pub fn event_path(&self, verb: &str) -> String {
+        format!("/dashboard/webhooks/events/{}{verb}", self.event)
+    }
+
+    pub fn endpoint_path(&self, verb: &str) -> String {
+        format!("/dashboard/webhooks/{}{verb}", self.endpoint)
+    }
+
+    /// The forms about webhooks.
+    fn webhook_forms(&self) -> Vec<(String, Vec<(&'static str, String)>)> {
+        let new = vec![
+            ("url", "http://localhost:1/".to_owned()),
+            ("account", "shop".to_owned()),
+            ("payment.failed", "on".to_owned()),
+        ];
+        let send = format!("/{}/send", self.endpoint);
+        let mut forms = vec![
+            ("/dashboard/webhooks/new".to_owned(), new),
+            (self.event_path(&send), Vec::new()),
+        ];
+        forms.extend(["/roll", "/pause", "/remove"].map(|verb| (self.endpoint_path(verb), vec![])));
+        forms
     }
 
     /// Every form of a session, filled in so that it would change something: its path, and its fields but `csrf`.
@@ -94,19 +133,43 @@ impl House {
             ("once", once(&self.key_path(""), "roll")),
             ("grace", "0s".to_owned()),
         ];
-        vec![
+        let mut forms = vec![
             ("/dashboard/keys/new".to_owned(), new),
             (self.key_path("/update"), update),
             (self.key_path("/roll"), roll),
             (self.key_path("/revoke"), vec![("name", "A key".to_owned())]),
             ("/dashboard/logout".to_owned(), Vec::new()),
-        ]
+        ];
+        forms.extend(self.webhook_forms());
+        forms
     }
 
     /// All that a form of the dashboard could change.
     pub fn state(&self) -> Value {
-        serde_json::to_value(self.world.keys()).expect("JSON")
+        let app = &self.world.app;
+        let endpoints = app.endpoints().into_iter().map(|endpoint| {
+            let secret = app.webhook_secret(&endpoint);
+            json!([endpoint.id, endpoint.disabled, secret.expose()])
+        });
+        let endpoints: Vec<Value> = endpoints.collect();
+        let deliveries = app.deliveries(None).expect("read").rows;
+        let deliveries = deliveries
+            .iter()
+            .map(|(delivery, _)| format!("{delivery:?}"));
+        let deliveries: Vec<String> = deliveries.collect();
+        json!([self.world.keys(), endpoints, deliveries])
     }
+}
+
+/// An endpoint where nobody listens, and an event that is to be sent there in a day.
+fn webhook(world: &World) -> (EndpointId, EventId) {
+    let made = add(world, "default", "http://127.0.0.1:1/hooks", &[]).expect("an endpoint");
+    let kind = EventType::PaymentCaptured;
+    let mut outgoing = announce(world, "default", kind).expect("wanted");
+    let now = world.clock.now();
+    outgoing.due = now.plus(Duration::from_secs(86_400));
+    block_on(world.app.send_event(&outgoing, now)).expect("kept");
+    (made.endpoint.id, outgoing.event.id)
 }
 
 /// A form as it is sent, part by part, to be spoilt.
@@ -208,7 +271,7 @@ fn no_form_does_anything_without_a_session() {
 
 #[test]
 fn each_of_these_forms_does_something_when_all_is_right() {
-    for n in 0..5 {
+    for n in 0..10 {
         let house = House::new();
         let operator = Operator::of(&house.world);
         let (path, fields) = house.forms().remove(n);
@@ -222,6 +285,14 @@ fn each_of_these_forms_does_something_when_all_is_right() {
         );
         assert_ne!((house.state(), operator.is_in()), before, "{path}");
     }
+    let house = House::new();
+    let (operator, id) = (Operator::of(&house.world), house.endpoint);
+    manage(&house.world, EndpointCommand::Pause { id, paused: true });
+    operator.post(&house.endpoint_path("/resume"), &[]);
+    let EndpointAnswer::Endpoints(all) = manage(&house.world, EndpointCommand::List) else {
+        panic!("no list");
+    };
+    assert!(!all[0].paused);
 }
 
 #[test]
@@ -244,6 +315,11 @@ fn what_is_not_there_is_404() {
         ("/dashboard/keys/key_00000000000000000000", "key_not_found"),
         ("/dashboard/requests/999999", "request_not_found"),
         ("/dashboard/sessions/sess_none", "session_not_found"),
+        ("/dashboard/webhooks/events/evt_none", "event_not_found"),
+        (
+            "/dashboard/webhooks/events/evt_000000000000000000000000",
+            "event_not_found",
+        ),
         ("/dashboard/nothing", "route_not_found"),
         ("/dashboard/keys/nothing/at/all", "route_not_found"),
     ] {

@@ -221,6 +221,29 @@ fn an_answer_counts_when_its_head_came_in_time() {
 }
 
 #[test]
+fn where_tls_is_promised_nothing_is_sent_without_it() {
+    let shop = Shop::new();
+    let url = shop.receiver.url().replace("http:", "https:");
+    let kinds = [EventType::DisputeLost];
+    super::shop::add(&shop.world, "careful", &url, &kinds).expect("added");
+    let event = super::shop::happens(&shop.world, "careful", kinds[0]).expect("wanted");
+    let outcome = || {
+        let delivery = super::shop::deliveries(&shop.world, event).remove(0);
+        delivery
+            .attempts
+            .first()
+            .map(|attempt| attempt.outcome.clone())
+    };
+    crate::world::eventually("it is tried", || outcome().is_some());
+    let why = outcome();
+    assert!(
+        matches!(&why, Some(Outcome::Failed(why)) if why.starts_with("No connection: ")),
+        "{why:?}"
+    );
+    assert!(shop.receiver.hits().is_empty());
+}
+
+#[test]
 fn where_nobody_listens_the_connection_is_refused() {
     let mut shop = Shop::new();
     // The port is free again when its receiver is gone.

@@ -1,9 +1,9 @@
 //! Webhooks: what arrives at a merchant's server, when, and how it knows that it was us.
 
 mod again;
-mod delivery;
+pub mod delivery;
 mod endpoints;
 mod outbox;
-mod receiver;
+pub mod receiver;
 mod retries;
-mod shop;
+pub mod shop;

@@ -159,7 +159,7 @@ fn read(stream: &mut TcpStream) -> Option<Hit> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut parsed = httparse::Request::new(&mut headers);
-        if let httparse::Status::Complete(head) = parsed.parse(&bytes).expect("HTTP") {
+        if let httparse::Status::Complete(head) = parsed.parse(&bytes).ok()? {
             let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
             let headers: Vec<(String, String)> = parsed
                 .headers

@@ -13,8 +13,9 @@ use crate::world::{World, eventually};
 
 /// A world in which the account `default` has one endpoint.
 pub struct Shop {
-    pub world: World,
+    // Goes first: then no attempt waits for its answer, and the server ends at once.
     pub receiver: Receiver,
+    pub world: World,
     pub endpoint: EndpointId,
     pub secret: String,
 }

@@ -20,14 +20,16 @@ pub(super) enum Section {
     Requests,
     Idempotency,
     Sessions,
+    Webhooks,
 }
 
 impl Section {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Keys, "Keys", links::KEYS),
         (Self::Requests, "Requests", links::REQUESTS),
         (Self::Idempotency, "Idempotency", links::IDEMPOTENCY),
         (Self::Sessions, "Sessions", links::SESSIONS),
+        (Self::Webhooks, "Webhooks", links::WEBHOOKS),
     ];
 }
 

@@ -2,13 +2,15 @@
 
 use url::form_urlencoded::Serializer;
 
-use crate::domain::id::{KeyId, SessionId};
+use crate::domain::id::{EndpointId, EventId, KeyId, SessionId};
 
 pub(super) const KEYS: &str = "/dashboard/keys";
 pub(super) const NEW_KEY: &str = "/dashboard/keys/new";
 pub(super) const REQUESTS: &str = "/dashboard/requests";
 pub(super) const IDEMPOTENCY: &str = "/dashboard/idempotency";
 pub(super) const SESSIONS: &str = "/dashboard/sessions";
+pub(in crate::http) const WEBHOOKS: &str = "/dashboard/webhooks";
+pub(super) const NEW_WEBHOOK: &str = "/dashboard/webhooks/new";
 pub(super) const LOGIN: &str = "/dashboard/login";
 pub(super) const LOGOUT: &str = "/dashboard/logout";
 pub(super) const REQUEST_EVENTS: &str = "/dashboard/events/requests";
@@ -38,8 +40,23 @@ pub(super) fn session(id: SessionId) -> String {
     format!("{SESSIONS}/{id}")
 }
 
+/// Where a form about a webhook endpoint is sent: `roll`, `pause`, `resume` or `remove`.
+pub(super) fn endpoint_verb(id: EndpointId, verb: &str) -> String {
+    format!("{WEBHOOKS}/{id}/{verb}")
+}
+
+/// The page of an event.
+pub(in crate::http) fn event(id: EventId) -> String {
+    format!("{WEBHOOKS}/events/{id}")
+}
+
+/// Where the form is sent that sends an event to an endpoint again.
+pub(super) fn send_again(event_id: EventId, endpoint: EndpointId) -> String {
+    format!("{}/{endpoint}/send", event(event_id))
+}
+
 /// A path and those of the fields that have a value.
-pub(super) fn with_query<'a>(
+pub(in crate::http) fn with_query<'a>(
     path: &str,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> String {

@@ -6,7 +6,10 @@
 //! `links` turn values into text, as do `money` and `curl`, which are not the Dashboard's alone. Each other file is one page, or one subject.
 
 pub(in crate::http) mod chart;
+pub(in crate::http) mod deliveries;
+pub(in crate::http) mod endpoints;
 pub(in crate::http) mod error;
+pub(in crate::http) mod event;
 pub(in crate::http) mod fields;
 pub(in crate::http) mod idempotency;
 pub(in crate::http) mod key;
@@ -14,7 +17,7 @@ pub(in crate::http) mod key_forms;
 pub(in crate::http) mod keys;
 pub(in crate::http) mod layout;
 pub(in crate::http) mod limits;
-mod links;
+pub(in crate::http) mod links;
 pub(in crate::http) mod listing;
 pub(in crate::http) mod login;
 mod parts;
@@ -23,6 +26,7 @@ pub(in crate::http) mod requests;
 pub(in crate::http) mod secret;
 pub(in crate::http) mod session;
 pub(in crate::http) mod sessions;
+pub(in crate::http) mod webhooks;
 mod words;
 
 use crate::http::{curl, money};
