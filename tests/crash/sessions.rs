@@ -1,38 +1,17 @@
 //! Kills the real binary at random moments under 50 parallel writers, starts it again, and compares what is there with
 //! what was answered (contract, section 3: both or neither, and never a key stuck "in use").
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says by panicking what is wrong"
-)]
-
-#[path = "binary/process.rs"]
-#[expect(dead_code, reason = "shared with the tests of the binary")]
-mod process;
-
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
-use process::{Answer, Atlas, Client};
+use crate::process::{self, Answer, Atlas, Client};
+use crate::{SETTINGS, kill_while_starting, random};
 
 const ROUNDS: usize = 30;
 const WRITERS: usize = 50;
 /// A round is cut after some number of answers below this one.
 const ANSWERS_MAX: u64 = 1_500;
-const NO_LIMITS: &[&str] = &[
-    "--per-minute",
-    "1000000000",
-    "--per-day",
-    "1000000000",
-    "--concurrent",
-    "1000",
-];
-
 /// An idempotency key and the answer to it, if one came.
 type Outcome = (String, Option<Answer>);
 
@@ -45,11 +24,11 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
     let (mut answered, mut cut, mut survived) = (0, 0, 0);
     for round in 0..ROUNDS {
         kill_while_starting(&directory);
-        let server = Atlas::serve(&directory, NO_LIMITS);
+        let server = Atlas::serve(&directory, SETTINGS);
         let secret = secret.get_or_insert_with(|| server.key(&[]));
         let outcomes = write_until_killed(server, secret, round, random(ANSWERS_MAX));
 
-        let server = Atlas::serve(&directory, NO_LIMITS);
+        let server = Atlas::serve(&directory, SETTINGS);
         for (key, answer) in &outcomes {
             let again = create(server.address, secret, key).expect("an answer after the restart");
             assert_eq!(
@@ -89,28 +68,8 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
         "the rounds did too little to mean anything"
     );
     // A start applies what the last kill left in the journal.
-    assert!(Atlas::serve(&directory, NO_LIMITS).terminate().success());
+    assert!(Atlas::serve(&directory, SETTINGS).terminate().success());
     assert_same_rows(&directory, sessions.len());
-}
-
-/// A start that is cut short, right away or once it has written its first line.
-fn kill_while_starting(directory: &Path) {
-    let mut command = Command::new(process::BINARY);
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(directory);
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("atlas starts");
-    if random(2) == 0 {
-        let mut first = [0];
-        let mut log = child.stderr.take().expect("standard error");
-        std::io::Read::read_exact(&mut log, &mut first).expect("a first line");
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
 }
 
 /// Lets the writers write until so many answers have come, then kills the server in the midst of the rest.
@@ -195,9 +154,4 @@ fn assert_same_rows(directory: &Path, expected: usize) {
         .expect("a directory")
         .count();
     assert_eq!(blobs, 0, "sled never syncs blob files");
-}
-
-/// A number below `end`; the moments are to differ from run to run.
-fn random(end: u64) -> u64 {
-    RandomState::new().hash_one(0) % end
 }
