@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::http::uri::Scheme;
 use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::RootCertStore;
 
 use crate::clock::Clock;
 use crate::domain::delivery::Outcome;
@@ -27,9 +29,13 @@ const REASON: usize = 200;
 
 type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// The client, made when it is first needed: it reads the system's root certificates.
+/// The clients, each made when it is first needed.
 #[derive(Default)]
-pub(super) struct Post(OnceLock<Result<Https, String>>);
+pub(super) struct Post {
+    plain: OnceLock<Result<Https, String>>,
+    /// Knows the system's root certificates.
+    secure: OnceLock<Result<Https, String>>,
+}
 
 impl Post {
     /// Sends an event to an endpoint. It has `limit` from connecting to the end of what is kept of the answer; an answer
@@ -44,9 +50,17 @@ impl Post {
         let Ok(request) = request(endpoint, secret, event) else {
             return Outcome::Failed("This URL can't be sent to".to_owned());
         };
+        let client = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            self.secure.get_or_init(|| client(system_roots()))
+        } else {
+            self.plain.get_or_init(|| client(RootCertStore::empty()))
+        };
+        let client = match client {
+            Ok(client) => client,
+            Err(why) => return Outcome::Failed(why.clone()),
+        };
         let mut answer = None;
         let exchange = async {
-            let client = self.0.get_or_init(client).as_ref().map_err(String::clone)?;
             let response = client.request(request).await.map_err(|e| reason(&e))?;
             let (_, beginning) = answer.insert((response.status().as_u16(), Vec::new()));
             read_beginning(response, beginning).await;
@@ -97,8 +111,8 @@ async fn read_beginning(mut response: Response<Incoming>, beginning: &mut Vec<u8
     }
 }
 
-fn client() -> Result<Https, String> {
-    let mut roots = rustls::RootCertStore::empty();
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
@@ -107,6 +121,10 @@ fn client() -> Result<Https, String> {
             found.errors
         );
     }
+    roots
+}
+
+fn client(roots: RootCertStore) -> Result<Https, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

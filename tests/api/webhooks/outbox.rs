@@ -4,7 +4,7 @@ use atlas::domain::delivery::DeliveryState;
 
 use super::receiver::{Answer, Receiver};
 use super::shop::{Shop, happens};
-use crate::world::{MILLISECOND, World};
+use crate::world::{MILLISECOND, SECOND, World};
 
 #[test]
 fn what_has_not_arrived_is_sent_after_a_restart() {
@@ -47,7 +47,7 @@ fn an_attempt_without_an_answer_is_cut_by_the_stop_and_made_again_by_the_start()
 
 #[test]
 fn an_attempt_under_way_may_end_before_the_stop() {
-    let shop = Shop::with(|settings| settings.webhook_timeout = 300 * MILLISECOND);
+    let shop = Shop::with(|settings| settings.webhook_timeout = 2 * SECOND);
     shop.receiver.answer(Answer::Silence);
     let event = shop.happens();
     shop.receiver.wait_for(1);
