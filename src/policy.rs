@@ -117,6 +117,9 @@ pub const LOG_IN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 pub const LOG_INS: usize = 256;
 /// Passwords tried a minute from one address: enough for a person who mistypes, 7,200 guesses a day at most.
 pub const PASSWORD_TRIES: u32 = 5;
+/// Links tried a minute from one address that are not good, counted apart from other strangers: as many as
+/// [`PER_ADDRESS`], for the same reasons.
+pub const LINK_TRIES: u32 = PER_ADDRESS;
 /// Length of a password, in bytes. Twelve: what is guessed at five tries a minute need not be long, what is taken
 /// from a disk should be.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=1024;

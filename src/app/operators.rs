@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 
 pub use self::words::{LinkReport, OperatorAnswer, OperatorCommand};
 use super::App;
+use crate::domain::limit::Allowance;
 use crate::domain::operator::{FormToken, Token, TokenDigest};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::time::Timestamp;
 use crate::entropy::{self, NoEntropy};
 use crate::limiter::Addresses;
@@ -27,6 +28,7 @@ use crate::store::Unavailable;
 pub struct Operators {
     state: Mutex<State>,
     tries: Addresses,
+    links_tried: Addresses,
     /// One password at a time is looked at: each takes 19 MiB for some hundredths of a second.
     checking: tokio::sync::Mutex<()>,
 }
@@ -62,6 +64,7 @@ impl Operators {
         Self {
             state: Mutex::new(state),
             tries: Addresses::new(policy::PASSWORD_TRIES),
+            links_tried: Addresses::new(policy::LINK_TRIES),
             checking: tokio::sync::Mutex::default(),
         }
     }
@@ -80,6 +83,26 @@ impl Operators {
         let until = now.plus(policy::LINK_LIFETIME);
         state.links.push_back((token.digest(), until));
         Ok(Zeroizing::new(token.expose().to_owned()))
+    }
+
+    /// Lets a link be tried. Neither strangers to the API nor those who guess at links keep anybody from following one
+    /// that is good, as they keep nobody with a good key from the API.
+    ///
+    /// # Errors
+    /// [`RateLimited`] after too many links from this address that were not good.
+    pub fn admit_by_link(
+        &self,
+        token: &Token,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Allowance, RateLimited> {
+        let digest = token.digest();
+        let is_good = |(link, until): &(TokenDigest, Timestamp)| *link == digest && now < *until;
+        if self.state.lock().links.iter().any(is_good) {
+            Ok(self.links_tried.standing(from, now))
+        } else {
+            self.links_tried.spend(from, now)
+        }
     }
 
     /// Uses a link up.
@@ -177,6 +200,7 @@ impl Operators {
     /// Forgets addresses that may try again as if for the first time.
     pub(super) fn clean(&self, now: Timestamp) {
         self.tries.clean(now);
+        self.links_tried.clean(now);
     }
 
     /// Puts another password in force and logs everybody out.

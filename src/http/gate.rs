@@ -7,7 +7,6 @@ mod entry;
 mod faults;
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -21,12 +20,12 @@ use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 
 use self::dressing::{Dressing, Face};
+pub(super) use self::entry::ByDoor;
 use super::access_log::{AccessLine, Note};
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Ready, Sending};
 use super::{body, dashboard, is_monitoring, mock};
-use crate::app::operators::Operator;
 use crate::app::{App, KeyEntry, Who};
 use crate::domain::id::SessionId;
 use crate::domain::limit::Scope;
@@ -49,10 +48,8 @@ pub(super) struct Visit {
     caller: Result<Caller, Refusal>,
     /// The session whose client secret was shown.
     buyer: Result<SessionId, Refusal>,
-    /// Who is logged in to the Dashboard.
-    pub(super) operator: Option<Operator>,
-    /// The client's address.
-    pub(super) from: IpAddr,
+    /// Of a request that came in by the Dashboard's door.
+    pub(super) by_door: Option<ByDoor>,
     pub(super) body: Result<Bytes, Refusal>,
 }
 
@@ -121,8 +118,9 @@ impl Gate {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
         let request_id = self.request_ids.of(request.headers(), now);
-        let face = Face::of(request.path(), request.headers());
-        let is_kept = face == Face::Api && !self.is_aside(request.path());
+        let face = Face::of(routed_path(&request), request.headers());
+        let is_kept = face == Face::Api && !self.is_aside(routed_path(&request));
+        let target = (face == Face::Page).then(|| target_of(&request));
         let mut line = AccessLine::new(&self.app, &request, &request_id, now, is_kept);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
@@ -135,6 +133,7 @@ impl Gate {
             .as_ref()
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
+        let operator = entry.by_door.as_ref().and_then(|door| door.operator);
         let body = self.body(&mut request, entry.is_heard).await;
         body.iter().for_each(|body| line.came(body));
         let begins = match entry.fault {
@@ -157,22 +156,21 @@ impl Gate {
                     request_id: request_id.to_str().unwrap_or_default().to_owned(),
                     caller: entry.caller,
                     buyer: entry.buyer,
-                    operator: entry.operator,
-                    from: entry.from,
+                    by_door: entry.by_door,
                     body,
                 });
                 run(request, next, &request_id).await
             }
         };
 
-        let frame = entry.operator.as_ref().map(dashboard::frame_of);
+        let frame = operator.as_ref().map(dashboard::frame_of);
         let dressing = Dressing {
             told: &entry.told,
             request_id: &request_id,
             now: now.plus(line.elapsed()),
             face,
             frame,
-            asked: (&line.so_far().method, &line.so_far().path),
+            asked: (&line.so_far().method, target.as_deref()),
         };
         let response = self.dress(response, &dressing, origin, echo);
         let extent = faults::extent(entry.fault);
@@ -212,6 +210,18 @@ impl Gate {
             Ok(Bytes::new())
         }
     }
+}
+
+/// The path as actix routes by it: percent escapes are read, but those of `/`, `%` and `+`. Whatever is decided by the
+/// path is decided by this one, so that no other spelling of it leads round the decision.
+fn routed_path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
+/// Path and query as they came.
+fn target_of(request: &ServiceRequest) -> String {
+    let target = request.uri().path_and_query();
+    target.map_or_else(String::new, |target| target.as_str().to_owned())
 }
 
 /// Runs the handler. A panic is an answer like any other; its slot and its claim come back as it unwinds.

@@ -97,8 +97,8 @@ async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Refusal> {
 /// `OPTIONS` anywhere: a browser's question whether a page may send something, or anybody's what there is.
 async fn options(request: HttpRequest, allow: &'static str) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
-    let allowed =
-        headers::allowed_origin(request.headers(), &visit.app.settings.allow_origin).is_some();
+    let origin = headers::allowed_origin(request.headers(), &visit.app.settings.allow_origin);
+    let allowed = origin.is_some() && visit.by_door.is_none();
     if is_preflight(&request) && !allowed {
         return Err(Refusal::OriginNotAllowed);
     }

@@ -173,9 +173,9 @@ impl Response {
     /// The headers of a place stand on each of its answers and on no other: the dashboard's, the buyer's pages', the
     /// API's.
     pub fn check_place(&self, path: &str) {
-        let place = path.split('?').next().unwrap_or_default();
+        let place = routed(path.split('?').next().unwrap_or_default());
         if place.starts_with("/pay/") {
-            return self.check_page_of_a_buyer(place);
+            return self.check_page_of_a_buyer(&place);
         }
         let dashboard = place == "/dashboard" || place.starts_with("/dashboard/");
         for (name, value) in HEADERS_OF_THE_DASHBOARD {
@@ -288,6 +288,16 @@ impl Response {
             assert_eq!(error["request_id"], request_id);
         }
     }
+}
+
+/// The path that the server goes by: percent escapes read, but those of `/`, `%` and `+`.
+fn routed(place: &str) -> String {
+    let mut kept = place.to_owned();
+    for escape in ["%2f", "%2F", "%25", "%2b", "%2B"] {
+        kept = kept.replace(escape, "\0");
+    }
+    let decoded = percent_encoding::percent_decode_str(&kept);
+    decoded.decode_utf8_lossy().into_owned()
 }
 
 const EXPECTED_HEADERS: &[&str] = &[

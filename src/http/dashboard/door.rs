@@ -5,6 +5,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
+use crate::app::App;
 use crate::config::Settings;
 use crate::domain::operator::Token;
 use crate::domain::refusal::Refusal;
@@ -13,7 +14,7 @@ use crate::policy;
 const ROOT: &str = "/dashboard";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a path is one of the Dashboard's.
+/// Whether a path is one of the Dashboard's. Paths are those that actix routes by, their escapes read.
 pub(in crate::http) fn leads_in(path: &str) -> bool {
     is_below(path, ROOT)
 }
@@ -93,40 +94,45 @@ fn origin_is_ours(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Servers side by side on one host share its cookies, so each has a name of its own.
-fn cookie_name(port: u16) -> String {
-    format!("atlas_session_{port}")
+fn is_https(app: &App) -> bool {
+    let url = app.settings.public_url.as_ref();
+    url.is_some_and(|url| url.is_https())
 }
 
-/// The token that a browser shows.
-pub(in crate::http) fn token(headers: &HeaderMap, port: u16) -> Option<Token> {
-    let name = cookie_name(port);
+/// Servers side by side on one host share its cookies, so each has a name of its own. Under https it is one that
+/// browsers let nobody set but over https (RFC 6265bis, 4.1.3.1).
+fn cookie_name(app: &App) -> String {
+    let prefix = if is_https(app) { "__Secure-" } else { "" };
+    format!("{prefix}atlas_session_{}", app.address().port())
+}
+
+/// The tokens that a browser shows, each of which may be ours: whoever can set a cookie for a path or a domain of their
+/// own can put another one of the same name before it.
+pub(in crate::http) fn tokens(headers: &HeaderMap, app: &App) -> Vec<Token> {
+    let name = cookie_name(app);
     let lines = headers
         .get_all(COOKIE)
         .filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(given, _)| *given == name)
-        .and_then(|(_, value)| Token::parse(value))
+        .filter(|(given, _)| *given == name)
+        .filter_map(|(_, value)| Token::parse(value))
+        .collect()
 }
 
 /// The cookie of somebody who has logged in; None to take it back.
-pub(super) fn cookie(token: Option<&Token>, port: u16, settings: &Settings) -> Cookie<'static> {
+pub(super) fn cookie(token: Option<&Token>, app: &App) -> Cookie<'static> {
     let value = token.map_or(String::new(), |token| token.expose().to_owned());
     let lifetime = match token {
         Some(_) => i64::try_from(policy::LOG_IN_LIFETIME.as_secs()).unwrap_or(0),
         None => 0,
     };
-    let is_https = settings
-        .public_url
-        .as_ref()
-        .is_some_and(|url| url.is_https());
-    Cookie::build(cookie_name(port), value)
+    Cookie::build(cookie_name(app), value)
         .path(ROOT)
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(is_https)
+        .secure(is_https(app))
         .max_age(Duration::seconds(lifetime))
         .finish()
 }

@@ -41,7 +41,11 @@ struct Watcher {
 /// `GET /dashboard/events/requests`
 pub(super) async fn requests(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    stream(desk, filter(&Fields::of_query(&request)), None)
+    stream(
+        desk,
+        filter(&Fields::of_query(request.query_string())),
+        None,
+    )
 }
 
 /// `GET /dashboard/events/keys/{id}`

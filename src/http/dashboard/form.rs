@@ -39,9 +39,9 @@ impl Fields {
     }
 
     /// The fields of a query.
-    pub(in crate::http) fn of_query(request: &HttpRequest) -> Self {
-        let query = request.query_string().as_bytes();
-        Self(url::form_urlencoded::parse(query).into_owned().collect())
+    pub(in crate::http) fn of_query(query: &str) -> Self {
+        let fields = url::form_urlencoded::parse(query.as_bytes());
+        Self(fields.into_owned().collect())
     }
 
     /// A field as it was typed; empty when it is absent.

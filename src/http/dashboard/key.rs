@@ -45,7 +45,7 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Refusal> {
     let mut desk = Desk::of(&request)?;
     let entry = find(&desk, &id)?;
-    let done = match Fields::of_query(&request).text("done") {
+    let done = match Fields::of_query(request.query_string()).text("done") {
         "saved" => Some("Saved. It is in force for every request from now on."),
         "revoked" => Some("Revoked. Every request with this key is refused from now on."),
         "rolled" => Some("This key was rolled already, and its secret was shown then."),

@@ -24,7 +24,7 @@ use crate::{entropy, policy};
 /// `GET /dashboard/keys`
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     let all = desk.app.keys();
     if all.is_empty() {
         let mut form = empty_form(&desk)?;

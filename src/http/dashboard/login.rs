@@ -15,10 +15,18 @@ use crate::http::refusal::describe;
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// The token of a link that is followed, if it has the form of one.
+pub(in crate::http) fn link_followed(method: &Method, query: &str) -> Option<Token> {
+    let follows = matches!(*method, Method::GET | Method::HEAD);
+    let token = follows.then(|| Token::parse(Fields::of_query(query).text("token")));
+    token.flatten()
+}
+
 /// `GET /dashboard/login`, with or without the token of a link.
 pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
-    let fields = Fields::of_query(&request);
+    let door = visit.by_door.as_ref().ok_or(Refusal::LogInRequired)?;
+    let fields = Fields::of_query(request.query_string());
     let token = fields.text("token");
     let says = |name: HeaderName, word: &str| {
         let value = request
@@ -29,7 +37,7 @@ pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> 
     };
     let looks_only = request.method() == Method::HEAD || says(SEC_PURPOSE, "prefetch");
     if token.is_empty() || looks_only {
-        if visit.operator.is_some() {
+        if door.operator.is_some() {
             return Ok(see(HOME));
         }
         let view = Login {
@@ -52,11 +60,12 @@ pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> 
 /// `POST /dashboard/login`
 pub(super) async fn with_password(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
+    let door = visit.by_door.as_ref().ok_or(Refusal::LogInRequired)?;
     let fields = Fields::of_stranger(&visit, request.headers())?;
     let operators = &visit.app.operators;
     let password = fields.secret("password");
     let entered = operators
-        .enter_by_password(password, visit.from, visit.now)
+        .enter_by_password(password, door.from, visit.now)
         .await;
     let next = inside(fields.text("next"));
     match entered {
@@ -84,7 +93,7 @@ fn wants_page(request: &HttpRequest) -> bool {
 pub(super) async fn log_out(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let (desk, _) = sent(&request)?;
     desk.app.operators.leave(&desk.operator);
-    let cookie = door::cookie(None, desk.app.address().port(), &desk.app.settings);
+    let cookie = door::cookie(None, &desk.app);
     let mut answer = see("/dashboard/login");
     answer.add_cookie(&cookie).map_err(|_| Refusal::Internal)?;
     Ok(answer)
@@ -95,8 +104,7 @@ fn with_cookie(
     token: Option<&Token>,
     visit: &Visit,
 ) -> Result<HttpResponse, Refusal> {
-    let app = &visit.app;
-    let cookie = door::cookie(token, app.address().port(), &app.settings);
+    let cookie = door::cookie(token, &visit.app);
     answer.add_cookie(&cookie).map_err(|_| Refusal::Internal)?;
     Ok(answer)
 }

@@ -22,7 +22,7 @@ const LATEST: usize = 20;
 /// `GET /dashboard/idempotency`
 pub(super) async fn idempotency(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     let mode = query.text("mode").parse().unwrap_or(Mode::Test);
     let mut view = Lookup {
         account: Field::of(match query.text("account") {
@@ -95,7 +95,7 @@ fn kept(record: &Record, replays: u32) -> Kept {
 /// `GET /dashboard/sessions`
 pub(super) async fn sessions(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     let mode: Option<Mode> = query.text("mode").parse().ok();
     let account = query.text("account").to_owned();
     let before = SessionId::parse(query.text("before"));

@@ -23,6 +23,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 use maud::Markup;
 
+pub(super) use self::login::link_followed;
 use self::pages::error::{ErrorPage, error_page};
 use self::pages::layout::Frame;
 use super::gate::Visit;
@@ -54,7 +55,8 @@ impl Desk {
     }
 
     fn at(visit: &Visit) -> Result<Self, Refusal> {
-        let operator = visit.operator.ok_or(Refusal::LogInRequired)?;
+        let operator = visit.by_door.as_ref().and_then(|door| door.operator);
+        let operator = operator.ok_or(Refusal::LogInRequired)?;
         Ok(Self {
             app: Arc::clone(&visit.app),
             operator,
@@ -144,10 +146,17 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(read("/dashboard/assets/{name}", || web::to(assets::asset)));
 }
 
+/// A place of the Dashboard. For a request that did not come in by the door it is not there.
 fn resource(path: &'static str, allow: &'static str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(move || {
-        super::refuse(Refusal::MethodNotAllowed { allow })
-    }))
+    web::resource(path)
+        .guard(guard::fn_guard(|context| {
+            let data = context.req_data();
+            data.get::<Visit>()
+                .is_some_and(|visit| visit.by_door.is_some())
+        }))
+        .default_service(web::to(move || {
+            super::refuse(Refusal::MethodNotAllowed { allow })
+        }))
 }
 
 fn reading(route: Route) -> Route {
@@ -178,13 +187,14 @@ pub(super) fn show(
     answer: HttpResponse,
     request_id: &str,
     frame: Option<&Frame>,
-    asked: (&str, &str),
+    asked: (&str, Option<&str>),
 ) -> HttpResponse {
-    let (method, path) = asked;
+    let (method, target) = asked;
     let is_read = method == "GET" || method == "HEAD";
     let (status, _, _, message) = describe(refusal);
     if *refusal == Refusal::LogInRequired && is_read {
-        let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        let target = target.unwrap_or_default().as_bytes();
+        let next: String = url::form_urlencoded::byte_serialize(target).collect();
         return see(&format!("/dashboard/login?next={next}"));
     }
     let view = ErrorPage {
@@ -216,5 +226,37 @@ pub(super) fn write_headers(headers: &mut HeaderMap) {
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_there_for_a_request_that_did_not_come_in_by_the_door() {
+        actix_web::rt::System::new().block_on(async {
+            let service = init_service(actix_web::App::new().configure(routes)).await;
+            for path in [
+                "",
+                "/login",
+                "/logout",
+                "/keys",
+                "/keys/new",
+                "/keys/key_00000000000000000000/roll",
+                "/requests",
+                "/events/requests",
+                "/assets/atlas.js",
+            ] {
+                for method in [Method::GET, Method::POST, Method::DELETE] {
+                    let request = TestRequest::with_uri(&format!("/dashboard{path}"));
+                    let request = request.method(method).to_request();
+                    let answer = call_service(&service, request).await;
+                    assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+                }
+            }
+        });
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn row(exchange: &Exchange) -> RequestRow {
 /// `GET /dashboard/requests`
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     let filter = filter(&query);
     let (all, _) = desk
         .app

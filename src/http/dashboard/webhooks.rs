@@ -24,7 +24,7 @@ use crate::domain::webhook::WebhookUrl;
 /// `GET /dashboard/webhooks`
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let mut desk = Desk::of(&request)?;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     desk.frame.notice = match query.text("done") {
         "added" => {
             Some("Added. Its secret is in the list, for your server to check signatures with.")
@@ -229,7 +229,7 @@ pub(super) async fn event(
     event: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let mut desk = Desk::of(&request)?;
-    if Fields::of_query(&request).text("done") == "sent" {
+    if Fields::of_query(request.query_string()).text("done") == "sent" {
         desk.frame.notice = Some("It is being sent. Load this page again to see what came of it.");
     }
     let view = event_view(&desk, &event)?;

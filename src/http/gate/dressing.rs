@@ -52,8 +52,8 @@ pub(super) struct Dressing<'a> {
     pub(super) now: Timestamp,
     pub(super) face: Face,
     pub(super) frame: Option<Frame>,
-    /// Method and path.
-    pub(super) asked: (&'a str, &'a str),
+    /// Method, and for a page path and query.
+    pub(super) asked: (&'a str, Option<&'a str>),
 }
 
 impl Gate {
@@ -113,7 +113,8 @@ impl Gate {
         if !headers.contains_key(CACHE_CONTROL) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if let Some(origin) = origin {
+        // Who may call the API may not read the Dashboard.
+        if let Some(origin) = origin.filter(|_| dressing.face == Face::Api) {
             write_cors(origin, headers);
         }
         if let Some(echo) = echo {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::dev::ServiceRequest;
 
 use super::faults::Plan;
-use super::{Caller, Gate};
+use super::{Caller, Gate, routed_path};
 use crate::app::operators::Operator;
 use crate::app::{KeyEntry, Presented, Unidentified};
 use crate::domain::fault::Fault;
@@ -15,11 +15,21 @@ use crate::domain::id::SessionId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::http::checkout;
-use crate::http::dashboard::door;
+use crate::http::dashboard::{self, door};
 use crate::http::headers::Told;
 use crate::http::who::{Credentials, address};
 use crate::http::{is_unlimited, mock};
 use crate::limiter::Permit;
+
+/// Shows that a request came in by the Dashboard's door. Nothing else in the crate can make one, and the Dashboard
+/// serves nothing without.
+pub(in crate::http) struct ByDoor {
+    /// Who is logged in.
+    pub(in crate::http) operator: Option<Operator>,
+    /// The client's address.
+    pub(in crate::http) from: IpAddr,
+    _made_here: (),
+}
 
 /// Who came, and whether it goes on.
 pub(super) struct Entry {
@@ -31,8 +41,8 @@ pub(super) struct Entry {
     pub(super) key: Option<Arc<KeyEntry>>,
     /// Set when the request goes no further than the gate.
     pub(super) turned_away: Option<Refusal>,
-    pub(super) operator: Option<Operator>,
-    pub(super) from: IpAddr,
+    /// Of a request that came in by the Dashboard's door.
+    pub(super) by_door: Option<ByDoor>,
     /// What it sends is read to its end: it comes from somebody known, or goes where anybody may send something.
     pub(super) is_heard: bool,
     /// What is to go wrong with it because somebody asked the mock for it.
@@ -41,15 +51,14 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Nobody that is known, and not turned away yet.
-    const fn of_stranger(told: Told, from: IpAddr) -> Self {
+    const fn of_stranger(told: Told) -> Self {
         Self {
             told,
             caller: Err(Refusal::KeyUnknown),
             buyer: Err(Refusal::ClientSecretMissing),
             key: None,
             turned_away: None,
-            operator: None,
-            from,
+            by_door: None,
             is_heard: false,
             fault: None,
         }
@@ -62,18 +71,19 @@ impl Gate {
         let app = &self.app;
         let peer = request.peer_addr().map(|peer| peer.ip());
         let from = address(peer, request.headers(), &app.settings.trusted_proxy);
-        if door::leads_in(request.path()) {
+        let path = routed_path(request);
+        if door::leads_in(path) {
             return self.enter_dashboard(request, from, now);
         }
-        if let Some(name) = checkout::name_in(request.path()) {
-            return self.enter_page(name, request, from, now);
+        if let Some(name) = checkout::name_in(path) {
+            return self.enter_page(name, path, from, now);
         }
-        if app.settings.mock && mock::leads_in(request.path()) {
+        if app.settings.mock && mock::leads_in(path) {
             return self.enter_handles(request, from, now);
         }
-        if is_unlimited(request.method(), request.path()) {
+        if is_unlimited(request.method(), path) {
             let told = Told::Address(app.addresses.standing(from, now));
-            return Entry::of_stranger(told, from);
+            return Entry::of_stranger(told);
         }
         let credentials = Credentials::read(request.headers());
         let presented = credentials.presented();
@@ -83,7 +93,7 @@ impl Gate {
             return self.enter_buyer(app.buyer(secret), from, now);
         }
         match app.identify(presented, now).await {
-            Ok(entry) => self.enter_known(request, entry, from, now).await,
+            Ok(entry) => self.enter_known(request, entry, now).await,
             Err(why) => self.enter_stranger(from, why, now),
         }
     }
@@ -92,7 +102,6 @@ impl Gate {
         &self,
         request: &ServiceRequest,
         entry: Arc<KeyEntry>,
-        from: IpAddr,
         now: Timestamp,
     ) -> Entry {
         let plan = if self.app.settings.mock {
@@ -124,7 +133,7 @@ impl Gate {
             turned_away,
             is_heard,
             fault: plan.fault,
-            ..Entry::of_stranger(told, from)
+            ..Entry::of_stranger(told)
         }
     }
 
@@ -146,21 +155,15 @@ impl Gate {
             is_heard: limited.is_none(),
             buyer: limited.clone().map_or(Ok(session), Err),
             turned_away: limited,
-            ..Entry::of_stranger(Told::Address(allowance), from)
+            ..Entry::of_stranger(Told::Address(allowance))
         }
     }
 
     /// Whoever has the address of a buyer's page is its buyer.
-    fn enter_page(
-        &self,
-        name: &str,
-        request: &ServiceRequest,
-        from: IpAddr,
-        now: Timestamp,
-    ) -> Entry {
-        if checkout::is_asset(request.path()) {
+    fn enter_page(&self, name: &str, path: &str, from: IpAddr, now: Timestamp) -> Entry {
+        if checkout::is_asset(path) {
             let told = Told::Address(self.app.addresses.standing(from, now));
-            return Entry::of_stranger(told, from);
+            return Entry::of_stranger(told);
         }
         self.enter_buyer(self.app.session_of_page(name), from, now)
     }
@@ -201,37 +204,51 @@ impl Gate {
             key: key.filter(|_| !is_over),
             turned_away: goes_no_further.then(|| refusal.clone()),
             caller: Err(refusal),
-            ..Entry::of_stranger(told, from)
+            ..Entry::of_stranger(told)
         }
     }
 
     /// The Dashboard lets in whoever is logged in, and everybody to the log-in and to what makes a page handsome.
     fn enter_dashboard(&self, request: &ServiceRequest, from: IpAddr, now: Timestamp) -> Entry {
-        let app = &self.app;
+        let (app, path) = (&self.app, routed_path(request));
         let host = door::check_host(request.headers(), &app.settings);
-        let operator = door::token(request.headers(), app.address().port())
-            .and_then(|token| app.operators.find(&token, now));
-        let is_free = operator.is_some() || door::is_asset(request.path());
+        let operator = door::tokens(request.headers(), app)
+            .into_iter()
+            .find_map(|token| app.operators.find(&token, now));
+        let by_door = |operator| ByDoor {
+            operator,
+            from,
+            _made_here: (),
+        };
+        let is_free = operator.is_some() || door::is_asset(path);
         if is_free && host.is_ok() {
             let told = Told::Address(app.addresses.standing(from, now));
             return Entry {
                 is_heard: operator.is_some(),
-                operator,
-                ..Entry::of_stranger(told, from)
+                by_door: Some(by_door(operator)),
+                ..Entry::of_stranger(told)
             };
         }
-        let may_log_in = door::is_log_in(request.path());
+        let may_log_in = door::is_log_in(path);
         let wanted = match host {
             Err(refusal) => Some(refusal),
             Ok(()) => (!may_log_in).then_some(Refusal::LogInRequired),
         };
-        let why = Unidentified::from(Refusal::KeyUnknown);
-        let entry = self.enter_stranger(from, why, now);
-        let turned_away = entry.turned_away.or(wanted);
+        let link = dashboard::link_followed(request.method(), request.query_string());
+        let spent = match link.filter(|_| wanted.is_none()) {
+            Some(link) => app.operators.admit_by_link(&link, from, now),
+            None => app.admit_stranger(from, now),
+        };
+        let (told, turned_away) = match spent {
+            Ok(allowance) => (allowance, wanted),
+            Err(limited) => (limited.allowance, Some(Refusal::RateLimited(limited))),
+        };
+        let is_let_in = turned_away.is_none();
         Entry {
-            is_heard: may_log_in && turned_away.is_none(),
+            is_heard: may_log_in && is_let_in,
+            by_door: is_let_in.then(|| by_door(None)),
             turned_away,
-            ..Entry::of_stranger(entry.told, from)
+            ..Entry::of_stranger(Told::Address(told))
         }
     }
 
@@ -244,7 +261,7 @@ impl Gate {
         Entry {
             is_heard: may.is_ok(),
             turned_away: may.err(),
-            ..Entry::of_stranger(told, from)
+            ..Entry::of_stranger(told)
         }
     }
 }

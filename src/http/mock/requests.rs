@@ -62,7 +62,7 @@ enum Content {
 /// `GET /_mock/requests`
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let app = Visit::of(&request)?.app;
-    let query = Fields::of_query(&request);
+    let query = Fields::of_query(request.query_string());
     let (wanted, limit) = (Wanted::read(&query, &app)?, limit(&query)?);
     let (found, _) = app.requests.latest(|one| wanted.picks(one), 0, limit);
     let told: Vec<_> = found.iter().rev().map(|one| object(one)).collect();

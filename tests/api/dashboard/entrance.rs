@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::operator::{
-    Operator, body_of, cookie, cookie_of, follow, goes_to, link, page_of, set_password,
+    Operator, body_of, cookie, cookie_of, follow, form, goes_to, link, page_of, set_password,
 };
 use crate::world::{HOUR, MILLISECOND, World};
 
@@ -119,6 +119,44 @@ fn only_the_cookie_of_this_very_server_lets_in() {
 }
 
 #[test]
+fn a_cookie_of_the_same_name_that_lets_nobody_in_hides_no_good_one() {
+    let world = World::new();
+    let operator = Operator::of(&world);
+    let (mine, name) = (
+        operator.cookie(),
+        format!("atlas_session_{}", world.address.port()),
+    );
+    let guess = "0".repeat(operator.session.len());
+    for junk in ["junk", "", guess.as_str()] {
+        for cookies in [
+            format!("{name}={junk}; {mine}"),
+            format!("{mine}; {name}={junk}"),
+        ] {
+            let request = world.get("/dashboard/sessions");
+            let answer = request.header("Cookie", &cookies).send();
+            assert_eq!(answer.status, 200, "{cookies}");
+        }
+    }
+}
+
+#[test]
+fn under_https_the_cookie_has_a_name_that_only_https_can_set() {
+    let world = World::with(|settings| {
+        settings.public_url = Some("https://pay.example".parse().expect("a URL"));
+    });
+    let answer = follow(&world, &link(&world)).send();
+    let (name, session, rest) = cookie_of(&answer).expect("a cookie");
+    let plain = format!("atlas_session_{}", world.address.port());
+    assert_eq!(name, format!("__Secure-{plain}"));
+    assert!(rest.iter().any(|one| one == "Secure"), "{rest:?}");
+    for (name, status) in [(&name, 200), (&plain, 401)] {
+        let request = world.get("/dashboard/sessions");
+        let request = request.header("Cookie", format!("{name}={session}"));
+        assert_eq!(request.send().status, status, "{name}");
+    }
+}
+
+#[test]
 fn no_two_sessions_are_alike() {
     let world = World::new();
     let (one, two) = (Operator::of(&world), Operator::of(&world));
@@ -175,6 +213,62 @@ fn without_a_session_a_person_is_led_to_the_log_in_and_a_program_is_told() {
     let next = place.query_pairs().find(|(name, _)| name == "next");
     assert_eq!(next.expect("next").1, path);
     world.get(path).send().expect(401, "login_required");
+}
+
+#[test]
+fn the_way_to_the_log_in_and_back_keeps_the_query() {
+    let world = World::new();
+    let path = "/dashboard/requests?status=4xx&path=%2Ffunctions&page=2";
+    let answer = world.get(path).header("Accept", "text/html").send();
+    let log_in = goes_to(&answer);
+    let page = world.get(&log_in).header("Accept", "text/html").send();
+    assert_eq!(page.status, 200);
+    set_password(&world, Some("correct horse battery"));
+    let page = world.get(&log_in).header("Accept", "text/html").send();
+    let next = page_of(&page, 200)
+        .field("next")
+        .expect("the form knows it");
+    let fields = [
+        ("password", "correct horse battery"),
+        ("next", next.as_str()),
+    ];
+    let answer = form(&world, "/dashboard/login", &fields).send();
+    assert_eq!(goes_to(&answer), path);
+}
+
+#[test]
+fn strangers_of_the_same_address_keep_nobody_from_following_a_link() {
+    let world = World::with(|settings| settings.per_address = 3);
+    while world.get("/nowhere").send().status != 429 {}
+    assert_eq!(follow(&world, &link(&world)).send().status, 303);
+    // Nor do those who guess at links.
+    let guess = "a".repeat(link(&world).len());
+    while follow(&world, &guess).send().status != 429 {}
+    assert_eq!(follow(&world, &link(&world)).send().status, 303);
+    assert!(Operator::of(&world).is_in());
+}
+
+#[test]
+fn guesses_at_links_are_slowed_and_cost_strangers_nothing() {
+    let world = World::with(|settings| settings.per_address = 3);
+    let guess = "a".repeat(link(&world).len());
+    let guesses = (0..100).map(|_| follow(&world, &guess).send());
+    let refused = guesses.into_iter().find(|answer| answer.status != 401);
+    let refused = refused.expect("a refusal");
+    page_of(&refused, 429);
+    let stranger = world.get("/nowhere").send();
+    assert_eq!((stranger.status, stranger.remaining()), (404, 2));
+    world.advance(Duration::from_secs(refused.number("retry-after")));
+    assert_eq!(follow(&world, &guess).send().status, 401);
+}
+
+#[test]
+fn a_token_beside_a_password_opens_no_other_way_for_guesses() {
+    let world = World::with(|settings| settings.per_address = 3);
+    while world.get("/nowhere").send().status != 429 {}
+    let path = format!("/dashboard/login?token={}", link(&world));
+    let fields = [("password", "correct horse battery")];
+    assert_eq!(form(&world, &path, &fields).send().status, 429);
 }
 
 #[test]

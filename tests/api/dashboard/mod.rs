@@ -19,4 +19,5 @@ mod quotas;
 mod requests;
 mod rooms;
 mod sessions;
+mod spellings;
 mod webhooks;

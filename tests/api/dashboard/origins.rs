@@ -2,6 +2,7 @@
 
 use super::operator::{FORM, Operator, encoded, set_password};
 use super::rooms::{Attempt, House};
+use crate::world::World;
 
 /// Sends every form spoilt in each of these ways.
 fn refuse_all(spoilt: &[Attempt], house: &House, status: u16, code: &str) {
@@ -218,4 +219,39 @@ fn a_log_in_by_a_foreign_page_is_refused() {
     send(&foreign).expect(403, "origin_not_allowed");
     send(&plain).expect(415, "unsupported_media_type");
     assert_eq!(send(&good).status, 303);
+}
+
+#[test]
+fn an_origin_that_may_call_the_api_may_read_nothing_of_the_dashboard() {
+    const PAGE: &str = "https://shop.example";
+    let world = World::with(|settings| {
+        settings.allow_origin = vec![PAGE.parse().expect("an origin")];
+    });
+    let operator = Operator::of(&world);
+    let asked = |method, path| {
+        let request = world.request(method, path).header("Origin", PAGE);
+        request.header("Access-Control-Request-Method", "POST")
+    };
+    for path in [
+        "/dashboard/login",
+        "/dashboard/assets/atlas.js",
+        "/dashboard/keys",
+        "/dashboard/nothing",
+    ] {
+        for method in ["GET", "OPTIONS", "POST"] {
+            for request in [
+                asked(method, path),
+                asked(method, path).header("Cookie", operator.cookie()),
+            ] {
+                let answer = request.send();
+                let names = answer.headers.iter().map(|(name, _)| name);
+                let granted: Vec<_> = names
+                    .filter(|name| name.starts_with("access-control-"))
+                    .collect();
+                assert!(granted.is_empty(), "{method} {path}: {granted:?}");
+            }
+        }
+    }
+    let api = asked("GET", "/nowhere").send();
+    assert_eq!(api.header("access-control-allow-origin"), Some(PAGE));
 }
