@@ -14,6 +14,7 @@ use atlas::domain::idempotency::Fingerprint;
 use atlas::domain::json::Json;
 use atlas::domain::key::Mode;
 use atlas::domain::limit::Limits;
+use atlas::domain::masking::masked;
 use atlas::domain::secret::{Pepper, Secret};
 use atlas::domain::time::Timestamp;
 use atlas::limiter::{Admission, KeyLimiter};
@@ -35,6 +36,7 @@ fn main() {
     admit_a_request();
     read_a_body();
     fingerprint_a_body();
+    mask_a_body();
 }
 
 /// Prints the middle of the batches' means.
@@ -95,5 +97,11 @@ fn fingerprint_a_body() {
         drop(black_box(body.map(|body| {
             Fingerprint::of("POST", path, "", &body.canonical())
         })));
+    });
+}
+
+fn mask_a_body() {
+    time("`masked` of a body with nothing to hide", || {
+        black_box(masked(black_box(BODY)));
     });
 }
