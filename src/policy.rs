@@ -133,6 +133,11 @@ pub const REQUEST_LOG_STRANGERS: usize = 250;
 pub const REQUEST_LOG_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes kept of a body that is to be looked at, and of all headers together.
 pub const CAPTURED_BODY: usize = 16 * 1024;
+/// Bytes kept of an answer beyond those, so that what stands across the end is masked like the whole: longer than a card
+/// number with each digit escaped.
+pub const CAPTURED_MARGIN: usize = 512;
+/// Characters kept and logged of a method; the longest that is registered has 17.
+pub const CAPTURED_METHOD: usize = 32;
 /// Bytes that the headers of most answers take.
 pub const USUAL_HEADERS: usize = 768;
 /// Bytes kept of a request's headers.

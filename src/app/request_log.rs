@@ -1,6 +1,7 @@
 //! The latest requests, for the Dashboard: in memory only, bounded in number and in bytes. Requests of known keys and
 //! those of strangers have rings of their own, so that noise pushes nothing out that matters.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::broadcast;
 use super::KeyEntry;
 use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
+use crate::domain::masking::masked_beginning;
 use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -27,7 +29,7 @@ pub struct Exchange {
     pub took: Duration,
     /// `X-Request-Id`
     pub request_id: String,
-    /// `POST`
+    /// `POST`; of a longer one, the first [`policy::CAPTURED_METHOD`] characters.
     pub method: String,
     /// Without the query.
     pub path: String,
@@ -58,16 +60,32 @@ pub struct Exchange {
 /// The beginning of a body.
 #[derive(Debug, Default)]
 pub struct Captured {
-    /// Up to [`policy::CAPTURED_BODY`] bytes.
+    /// The first [`policy::CAPTURED_BODY`] bytes, and [`policy::CAPTURED_MARGIN`] more to tell how those are to be masked.
     pub bytes: Bytes,
     /// How many there were.
     pub length: usize,
+    /// More came than is kept, or it is no text to its end.
+    pub is_cut: bool,
 }
 
 impl Captured {
+    /// A body of which nothing is kept that has to be masked.
+    pub fn masked(whole: &[u8]) -> Self {
+        let text = match std::str::from_utf8(whole) {
+            Ok(text) => text,
+            Err(e) => std::str::from_utf8(&whole[..e.valid_up_to()]).unwrap_or_default(),
+        };
+        Self {
+            bytes: Bytes::from(masked_beginning(text, policy::CAPTURED_BODY).into_owned()),
+            length: whole.len(),
+            is_cut: text.len() < whole.len() || whole.len() > policy::CAPTURED_BODY,
+        }
+    }
+
     /// Adds a part. A body that comes in one part, as nearly all do, is not copied.
     pub fn append(&mut self, part: &Bytes) {
-        let room = policy::CAPTURED_BODY.saturating_sub(self.bytes.len());
+        const MOST: usize = policy::CAPTURED_BODY + policy::CAPTURED_MARGIN;
+        let room = MOST.saturating_sub(self.bytes.len());
         if self.length == 0 && part.len() <= room {
             self.bytes = part.clone();
         } else if room > 0 {
@@ -75,11 +93,16 @@ impl Captured {
             self.bytes = Bytes::from([&self.bytes, more].concat());
         }
         self.length += part.len();
+        self.is_cut = self.length > policy::CAPTURED_BODY;
     }
 
-    /// Whether the end is missing.
-    pub fn is_cut(&self) -> bool {
-        self.length > self.bytes.len()
+    /// What of it may be shown; empty where it is no text.
+    pub fn shown(&self) -> Cow<'_, str> {
+        let text = match std::str::from_utf8(&self.bytes) {
+            Ok(text) => text,
+            Err(e) => std::str::from_utf8(&self.bytes[..e.valid_up_to()]).unwrap_or_default(),
+        };
+        masked_beginning(text, policy::CAPTURED_BODY)
     }
 }
 
@@ -92,12 +115,14 @@ impl Exchange {
     fn weight(&self) -> usize {
         let texts = [
             &self.request_id,
+            &self.method,
             &self.path,
             &self.query,
             &self.request_headers,
             &self.response_headers,
         ];
-        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        let texts = texts.into_iter().chain(&self.idempotency_key);
+        let texts: usize = texts.map(|text| text.len()).sum();
         size_of::<Self>() + texts + self.request_body.bytes.len() + self.response_body.bytes.len()
     }
 }
@@ -225,5 +250,39 @@ impl RequestLog {
     /// Each request from now on.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Exchange>> {
         self.watchers.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request of a stranger with `bytes` bytes in one of its texts.
+    fn heavy(text: fn(&mut Exchange) -> &mut String, bytes: usize) -> Arc<Exchange> {
+        let mut exchange = Exchange::default();
+        *text(&mut exchange) = "x".repeat(bytes);
+        Arc::new(exchange)
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_wherever_they_stand() {
+        const MEGABYTE: usize = 1024 * 1024;
+        let texts: [fn(&mut Exchange) -> &mut String; 7] = [
+            |exchange| &mut exchange.request_id,
+            |exchange| &mut exchange.method,
+            |exchange| &mut exchange.path,
+            |exchange| &mut exchange.query,
+            |exchange| &mut exchange.request_headers,
+            |exchange| &mut exchange.response_headers,
+            |exchange| exchange.idempotency_key.get_or_insert_default(),
+        ];
+        for text in texts {
+            let log = RequestLog::default();
+            for _ in 0..12 {
+                log.push(heavy(text, MEGABYTE));
+            }
+            let (kept, _) = log.latest(|_| true, 0, 100);
+            assert_eq!(kept.len(), policy::REQUEST_LOG_BYTES / MEGABYTE - 1);
+        }
     }
 }

@@ -51,10 +51,7 @@ impl CardNumber {
 
     /// Whether its check digit is right.
     pub fn is_plausible(&self) -> bool {
-        let mut digits: Vec<u8> = self.0.bytes().map(|byte| byte - b'0').collect();
-        let passes = passes_luhn(&digits);
-        digits.zeroize();
-        passes
+        passes_luhn(self.0.bytes().map(|byte| byte - b'0'))
     }
 
     /// Digits of the code beside it: 4 for American Express, 3 for every other.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use self::cards::{CARD_DIGITS, passes_luhn};
 use self::escapes::View;
 use self::json::Strings;
 use crate::domain::key::Mode;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
 use actix_web::http::header::{
-    AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE,
+    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
+use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::App;
 use crate::app::KeyEntry;
 use crate::app::request_log::{Captured, Exchange};
@@ -72,7 +74,7 @@ impl AccessLine {
         let exchange = Exchange {
             at,
             request_id: request_id.to_str().unwrap_or("-").to_owned(),
-            method: request.method().as_str().to_owned(),
+            method: beginning(request.method()),
             path: request.path().to_owned(),
             query: text(request.query_string()),
             request_headers: headers,
@@ -119,18 +121,7 @@ impl AccessLine {
     /// Remembers what was sent. Card numbers and the like are masked before anything else can see them.
     pub(super) fn came(&mut self, body: &Bytes) {
         if self.is_kept && !body.is_empty() {
-            let beginning = &body[..body.len().min(policy::CAPTURED_BODY)];
-            let kept = match std::str::from_utf8(beginning) {
-                Ok(text) => Bytes::from(masked(text).into_owned()),
-                Err(_) => Bytes::copy_from_slice(beginning),
-            };
-            // What is masked is shorter and yet whole.
-            let is_whole = beginning.len() == body.len();
-            let length = if is_whole { kept.len() } else { body.len() };
-            let kept = Captured {
-                bytes: kept,
-                length,
-            };
+            let kept = Captured::masked(body);
             self.note(|exchange| exchange.request_body = kept);
         }
     }
@@ -170,7 +161,7 @@ fn lines(headers: &HeaderMap) -> String {
         out.push_str(": ");
         match *name {
             AUTHORIZATION => push_credentials(&mut out, value),
-            PROXY_AUTHORIZATION | COOKIE | SET_COOKIE => out.push_str("..."),
+            _ if lets_in(name) => out.push_str("..."),
             _ => match value.to_str() {
                 Ok(text) => out.push_str(text),
                 Err(_) => out.push_str(&String::from_utf8_lossy(value.as_bytes())),
@@ -181,12 +172,51 @@ fn lines(headers: &HeaderMap) -> String {
     out
 }
 
-/// The scheme, and of a key what may be shown for ever.
+/// Whether the name of a header says that its value lets somebody in. What ours says of how to come in does not.
+fn lets_in(name: &HeaderName) -> bool {
+    let bytes = name.as_str().as_bytes();
+    let says = (0..bytes.len()).any(|at| {
+        let rest = &bytes[at..];
+        let starts = |word: &str| rest.starts_with(word.as_bytes());
+        match rest.first() {
+            Some(b'a') => starts("auth"),
+            Some(b'c') => starts("cookie"),
+            Some(b'k') => starts("key"),
+            Some(b'p') => starts("password"),
+            Some(b's') => starts("secret") || starts("session"),
+            Some(b't') => starts("token"),
+            _ => false,
+        }
+    });
+    says && ![IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY, WWW_AUTHENTICATE].contains(name)
+}
+
+/// The scheme, and of a credential that is a key and nothing else what may be shown for ever.
 fn push_credentials(out: &mut String, value: &HeaderValue) {
-    match value.to_str().map(masked) {
-        Ok(Cow::Owned(shown)) => out.push_str(&shown),
-        Ok(Cow::Borrowed(_)) | Err(_) => out.push_str("..."),
+    let text = value.to_str().unwrap_or_default().trim_end();
+    let (scheme, credential) = text.rsplit_once(' ').unwrap_or(("", text));
+    let scheme = scheme.trim();
+    let is_known = ["Bearer", "Basic"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme));
+    if is_known {
+        out.push_str(scheme);
+        out.push(' ');
     }
+    let is_ours = ["sk_test_", "sk_live_", "cs_"].iter().any(|start| {
+        let random = credential.strip_prefix(start);
+        random.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    });
+    match masked(credential) {
+        Cow::Owned(shown) if is_ours && (is_known || scheme.is_empty()) => out.push_str(&shown),
+        Cow::Owned(_) | Cow::Borrowed(_) => out.push_str("..."),
+    }
+}
+
+/// A method as far as it is kept. Anybody may make up one, of any length.
+fn beginning(method: &Method) -> String {
+    let method = method.as_str().chars();
+    method.take(policy::CAPTURED_METHOD).collect()
 }
 
 /// The path as it may be logged. Percent signs can hide a secret from the log's own mask, so where they hide something

@@ -37,6 +37,26 @@ fn no_secret_is_found_in_the_data_directory_or_in_a_log_at_trace_level() {
     }
 }
 
+#[test]
+fn a_line_of_the_log_has_of_a_method_only_its_beginning() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let server = Atlas::serve(&temporary.path().join("data"), &[]);
+    let method = "M".repeat(60_000);
+    let request = format!("{method} /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = Client::connect(server.address)
+        .and_then(|mut client| client.send(&request))
+        .expect("an answer");
+    assert_eq!(answer.status, 404);
+    let directory = server.directory.clone();
+    assert!(server.terminate().success());
+    let log = read_log(&directory);
+    assert!(
+        log.contains(&format!(" {} /nowhere 404", &method[..32])),
+        "{log}"
+    );
+    assert!(!log.contains(&method[..33]));
+}
+
 fn use_keys_in_every_way(server: &Atlas) -> Vec<String> {
     let directory = &server.directory;
     let secret_of = |made: serde_json::Value| made["secret"].as_str().expect("a secret").to_owned();

@@ -10,7 +10,7 @@
 use std::ops::{Range, RangeInclusive};
 
 /// Digits of a card number (ISO/IEC 7812-1).
-const DIGITS: RangeInclusive<usize> = 13..=19;
+pub const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 /// Those of numbers that schemes still give out, the most usual first.
 const LENGTHS: [usize; 6] = [16, 15, 14, 19, 18, 17];
 /// Digits of a group, as people part card numbers.
@@ -45,7 +45,7 @@ pub(super) fn run_at(bytes: &[u8], at: usize) -> Run {
         run.is_usual &= gap.is_usual;
         end += gap.length + more;
     }
-    let may_have_card = run.count >= *DIGITS.start() && !is_time(&bytes[at..end]);
+    let may_have_card = run.count >= *CARD_DIGITS.start() && !is_time(&bytes[at..end]);
     let shown = may_have_card.then(|| card(bytes, at..end, run));
     Run {
         end,
@@ -109,7 +109,7 @@ fn card_from(digits: &[Digit], start: usize, shape: Shape) -> Option<usize> {
         end <= digits.len() && ends_well(end) && is_issued(&digits[start..end])
     });
     let alone = !is_long
-        && DIGITS.contains(&in_group)
+        && CARD_DIGITS.contains(&in_group)
         && !(start == 0 && is_phone(shape, in_group))
         && looks_issued(&digits[start..first.group_end]);
     match checked {
@@ -121,7 +121,7 @@ fn card_from(digits: &[Digit], start: usize, shape: Shape) -> Option<usize> {
 /// Whether there are more digits on end than a card has: then one may begin and end anywhere among them.
 fn is_in_long_group(digits: &[Digit], at: usize) -> bool {
     let end = digits[at].group_end;
-    let start = end.checked_sub(*DIGITS.end() + 1);
+    let start = end.checked_sub(*CARD_DIGITS.end() + 1);
     start.is_some_and(|start| digits[start].group_end == end)
 }
 
@@ -218,7 +218,7 @@ fn issue(digits: &[Digit]) -> (usize, u8) {
 fn looks_issued(digits: &[Digit]) -> bool {
     match issue(digits) {
         (14..=19, 22..=69) => true,
-        (13, 30..=69) | (15, 10..=19) | (16..=19, 70..=99) => passes_luhn(digits),
+        (13, 30..=69) | (15, 10..=19) | (16..=19, 70..=99) => passes_luhn(values(digits)),
         _ => false,
     }
 }
@@ -233,21 +233,23 @@ fn is_issued(digits: &[Digit]) -> bool {
             | (19, 40..=49)
             | (17..=19, 60..=69)
     );
-    is_known && passes_luhn(digits)
+    is_known && passes_luhn(values(digits))
 }
 
-/// The check digit of ISO/IEC 7812-1, annex B.
-fn passes_luhn(digits: &[Digit]) -> bool {
+fn values(digits: &[Digit]) -> impl DoubleEndedIterator<Item = u8> {
+    digits.iter().map(|digit| digit.value)
+}
+
+/// The check digit of ISO/IEC 7812-1, annex B, over digits from 0 to 9.
+pub fn passes_luhn(digits: impl DoubleEndedIterator<Item = u8>) -> bool {
     let doubled = |digit: u8| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
+    let places = digits.rev().enumerate();
+    let sum: u32 = places
         .map(|(place, digit)| {
             u32::from(if place % 2 == 1 {
-                doubled(digit.value)
+                doubled(digit)
             } else {
-                digit.value
+                digit
             })
         })
         .sum();

@@ -110,7 +110,7 @@ pub(super) async fn sessions(request: HttpRequest) -> Result<HttpResponse, Refus
         account: session.account,
         money: session.asked.money,
         status: session.status,
-        external_id: session.asked.external_id,
+        external_id: session.asked.external_id.map(|id| masked(&id).into_owned()),
         created_at: session.created_at,
     });
     let view = SessionList {

@@ -68,7 +68,7 @@ pub(super) fn row(exchange: &Exchange) -> RequestRow {
     RequestRow {
         number: exchange.number,
         at: exchange.at,
-        method: exchange.method.clone(),
+        method: masked(&exchange.method).into_owned(),
         path: masked(&target(exchange)).into_owned(),
         status: exchange.status.unwrap_or(CLIENT_GONE),
         took: exchange.took,
@@ -136,17 +136,15 @@ pub(super) async fn one(
 
 pub(in crate::http) fn message(headers: &str, body: &Captured) -> Message {
     let headers = headers.lines().filter_map(|line| line.split_once(": "));
-    let text = std::str::from_utf8(&body.bytes)
-        .or_else(|e| std::str::from_utf8(&body.bytes[..e.valid_up_to()]))
-        .unwrap_or_default();
-    let body = match (body.length, text.is_empty()) {
+    let shown = body.shown().into_owned();
+    let body = match (body.length, shown.is_empty()) {
         (0, _) => Body::Empty,
         (_, true) => Body::Unknown,
-        _ if body.is_cut() => Body::Cut {
-            beginning: masked(text).into_owned(),
+        _ if body.is_cut => Body::Cut {
+            beginning: shown,
             bytes: body.length,
         },
-        _ => Body::Whole(masked(text).into_owned()),
+        _ => Body::Whole(shown),
     };
     Message {
         headers: headers

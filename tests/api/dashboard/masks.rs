@@ -173,3 +173,143 @@ fn an_event_holds_no_secret() {
         assert_hidden(&seen, &made.text("client_secret")[3..40]);
     }
 }
+
+#[test]
+fn a_credential_is_shown_only_where_all_of_it_is_a_key_that_is_masked() {
+    let world = World::new();
+    let operator = Operator::of(&world);
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.cs_AAAA.BBBBsignature";
+    for (id, authorization) in [
+        ("bearer", format!("Bearer {token}")),
+        ("bare", token.to_owned()),
+        ("unknown", format!("eyJzdWIiOiJhZGEifQ {token}")),
+        ("behind", format!("Bearer sk_test_0123456789abcdef.{token}")),
+        ("basic", "Basic eyJzdWIiOiJhZGEifQ==".to_owned()),
+    ] {
+        let request = world.get("/nowhere");
+        send(request.header("Authorization", authorization), id);
+        let pages = shown(&operator, id);
+        for part in ["eyJzdWIiOiJhZGEifQ", "BBBBsignature", "AAAA"] {
+            assert_hidden(&pages, part);
+        }
+    }
+}
+
+#[test]
+fn a_header_whose_name_says_that_it_lets_in_is_not_shown() {
+    let world = World::new();
+    let operator = Operator::of(&world);
+    let names = [
+        "apikey",
+        "X-Api-Key",
+        "X-Auth-Token",
+        "Proxy-Authorization",
+        "X-Client-Secret",
+        "Cookie",
+        "X-Session-Id",
+        "X-Password",
+        "X-Amz-Security-Token",
+        "Authentication",
+    ];
+    for name in names {
+        let request = world.get("/nowhere").header(name, "a=hunter2hunter2");
+        send(request.header("X-Shop", "the-shop"), name);
+        assert_hidden(&shown(&operator, name), "hunter2hunter2");
+        let page = operator.detail_of(name).text().to_lowercase();
+        for part in [&name.to_lowercase(), "the-shop"] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+    }
+    for name in ["Idempotency-Key", "X-Idempotency-Key"] {
+        let request = world.get("/nowhere").header(name, "order-17");
+        send(request, name);
+        assert!(operator.detail_of(name).text().contains("order-17"));
+    }
+}
+
+#[test]
+fn what_stands_across_the_end_of_what_is_kept_is_masked_too() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    for shift in [1, 8, 15] {
+        let head = r#"{"description":""#;
+        let pad = "x".repeat(16 * 1024 - head.len() - shift);
+        let body = format!(r#"{head}{pad}4242424242424242","cvc":"123"}}"#);
+        let id = format!("sent-{shift}");
+        send(world.order_of(&key, &body), &id);
+        assert_hidden(&shown(&operator, &id), "42424");
+        let page = operator.detail_of(&id).text();
+        assert!(page.contains("Cut here"), "{shift}");
+    }
+    // An answer tells the metadata again.
+    let value = "x4242424242424242".repeat(29);
+    let metadata: serde_json::Map<_, _> = (0..40)
+        .map(|n| (format!("m{n}"), serde_json::Value::from(value.clone())))
+        .collect();
+    for shift in 0..3 {
+        let body = serde_json::json!({
+            "amount": 1, "currency": "USD", "metadata": metadata, "external_id": "x".repeat(1 + shift),
+        });
+        let id = format!("answered-{shift}");
+        let answer = send(world.order_of(&key, &body.to_string()), &id);
+        assert_eq!(answer.status, 201);
+        assert_hidden(&shown(&operator, &id), "42424");
+    }
+}
+
+#[test]
+fn a_body_that_is_masked_is_not_cut() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let body = r#"{"amount":1,"currency":"USD","card":"4242424242424242"}"#;
+    send(world.order_of(&key, body), "whole");
+    let page = operator.detail_of("whole").text();
+    assert!(!page.contains("Cut here"), "{page}");
+}
+
+#[test]
+fn escapes_hide_nothing() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let rest = &key.secret[8..];
+    let body = format!(
+        r#"{{"a":"sk\u005ftest_{rest}","b":"\u0034242424242424242","c":"4242%204242%204242%204242"}}"#
+    );
+    send(world.order_of(&key, &body), "json");
+    let form = format!(
+        "key=sk%5Ftest%5F{rest}&n=%34242424242424242&cvc=%39876&password=hunter2%26hunter2"
+    );
+    let posted = world.post(CREATE).key(&key);
+    let posted = posted.header("Content-Type", super::operator::FORM);
+    send(posted.body(&form), "form");
+    send(world.get(&format!("/nowhere?{form}")), "query");
+    for id in ["json", "form", "query"] {
+        let pages = shown(&operator, id);
+        for part in [
+            &rest[..32],
+            "242424242424",
+            "4242%204242",
+            "%39876",
+            "hunter2",
+        ] {
+            assert_hidden(&pages, part);
+        }
+    }
+}
+
+#[test]
+fn a_session_in_the_list_shows_no_card_as_its_order() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let external_id = serde_json::Value::from("4242 4242 4242 4242");
+    world
+        .order_with(&key, "external_id", &external_id)
+        .session();
+    let pages = [operator.source("/dashboard/sessions?mode=test&account=default")];
+    assert_hidden(&pages, "4242 4242");
+    assert!(pages[0].contains("...4242"), "{}", pages[0]);
+}

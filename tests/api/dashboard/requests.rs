@@ -255,3 +255,38 @@ fn only_the_order_of_members_makes_no_difference_inside_others() {
         assert!(!differences.contains(same), "{differences}");
     }
 }
+
+#[test]
+fn what_differs_is_told_beside_numbers_that_are_masked() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let first = r#"{"amount":4990,"currency":"USD","cvc":123,"card":{"number":4242424242424242}}"#;
+    let send = |body: &str, id: &str| {
+        let order = world.order_of(&key, body).idempotent("order_1");
+        order.header("X-Request-Id", id).send()
+    };
+    assert_eq!(send(first, "first").status, 201);
+    let second = first.replace("4990", "5990");
+    send(&second, "second").expect(409, "idempotency_key_reused");
+    let differences = operator.detail_of("second").id("differences").text();
+    assert!(differences.contains("5990"), "{differences}");
+    for same in ["cvc", "card", "(body)"] {
+        assert!(!differences.contains(same), "{same} in {differences}");
+    }
+}
+
+#[test]
+fn of_a_method_only_the_beginning_is_kept() {
+    let world = World::new();
+    let operator = Operator::of(&world);
+    let method = "M".repeat(60_000);
+    let request = world.request(&method, "/nowhere");
+    request.header("X-Request-Id", "long").send();
+    let detail = detail_path(&operator.request_with("long"));
+    for path in ["/dashboard/requests", &detail] {
+        let source = operator.source(path);
+        assert!(source.contains(&method[..32]), "{path}");
+        assert!(!source.contains(&method[..33]), "{path}");
+    }
+}

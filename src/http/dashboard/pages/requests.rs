@@ -200,7 +200,7 @@ pub(in crate::http) fn row(request: &RequestRow) -> Markup {
         tr.(mode) id={ "r" (request.number) } {
             td { (parts::time(request.at)) }
             th scope="row" {
-                a href=(links::request(request.number)) { b { (request.method) } " " (clip(&request.path, SHOWN)) }
+                a href=(links::request(request.number)) { b { (clip(&request.method, SHOWN)) } " " (clip(&request.path, SHOWN)) }
                 small { (clip(&request.request_id, SHOWN)) }
             }
             td { (outcome(request.status, request.outcome)) }
