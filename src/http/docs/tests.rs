@@ -197,3 +197,13 @@ fn a_schema_that_leads_back_to_itself_comes_to_an_end() {
         assert!(shown(&document).len() < 400_000);
     }
 }
+
+#[test]
+fn a_type_within_types_is_spelled_out_so_far() {
+    let deep = (0..500).fold(
+        json!({"type": "string"}),
+        |inner, _| json!({"type": "array", "items": inner}),
+    );
+    let page = shown(&json!({"components": {"schemas": {"Deep": deep}}}));
+    assert!(page.contains("list of list of list of list of ...</p>"));
+}
