@@ -12,7 +12,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use self::values::{Origin, Proxy, PublicUrl, Span, Typed, limit};
+pub use self::values::{Origin, Proxy, PublicUrl, Span, Typed, address, limit, port};
 use crate::domain::limit::Limits;
 use crate::domain::webhook::{Reach, WebhookSecret, WebhookUrl};
 use crate::policy;
@@ -83,13 +83,13 @@ pub struct Given {
     #[arg(skip)]
     data_dir: Option<PathBuf>,
     /// Address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8080, mock: 127.0.0.1:54321]
-    #[arg(long, env = "ATLAS_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "ATLAS_LISTEN", value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Port alone, on 127.0.0.1; 0 takes a free one
     #[arg(
         long,
         env = "ATLAS_PORT",
-        value_name = "PORT",
+        value_name = "PORT", value_parser = port,
         conflicts_with = "listen"
     )]
     port: Option<u16>,

@@ -274,6 +274,8 @@ pub const CACHE: u64 = 48 * 1024 * 1024;
 pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 /// How long to wait for another process to let go of the store, as at a restart.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// A temporary store that nobody has for so long was left by a mock that was killed.
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How often to look whether it has.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// A clock that is behind the store by more than this is worth a line in the log; less is the work of NTP.

@@ -38,7 +38,7 @@ pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).map_err(|e| {
         let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
-            "; choose another with --listen (port 0 takes a free one)"
+            "; another server is there, an atlas perhaps: stop it, or choose another port with --port (0 takes a free one)"
         } else {
             ""
         };

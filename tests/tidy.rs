@@ -12,7 +12,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/config.rs"]),
     (
         "env::",
-        &["src/config.rs", "src/main.rs", "src/store/real_sync.rs"],
+        &[
+            "src/config.rs",
+            "src/main.rs",
+            "src/store/real_sync.rs",
+            "src/cli/serve.rs",
+        ],
     ),
     ("seccompiler", &["src/store/real_sync.rs"]),
     ("env_logger", &["src/logging.rs"]),
@@ -30,7 +35,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/domain/webhook.rs"]),
     ("rustls", &["src/app/webhooks/post.rs"]),
     ("hyper_rustls", &["src/app/webhooks/post.rs"]),
-    ("std::fs", &["src/store/", "src/serve.rs", "src/config.rs"]),
+    (
+        "std::fs",
+        &[
+            "src/store/",
+            "src/serve.rs",
+            "src/config.rs",
+            "src/cli/serve.rs",
+        ],
+    ),
     ("std::io::stdout", &["src/cli/"]),
     ("TcpListener", &["src/serve.rs", "src/http/mod.rs"]),
     ("sleep(", &["src/store/open.rs"]),

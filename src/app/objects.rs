@@ -91,6 +91,10 @@ pub struct AttemptObject {
     #[schemars(extend("enum" = PaymentStatus::WORDS))]
     status: &'static str,
     psp_transaction_id: String,
+    /// How much was taken, in minor units.
+    captured_amount: u32,
+    /// How much of that was given back, in minor units.
+    refunded_amount: u32,
 }
 
 /// What the buyer has to do.

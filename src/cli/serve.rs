@@ -12,7 +12,11 @@ use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::clock::Clock;
 use crate::config::{Given, Place, Purpose, Settings};
 use crate::domain::key::{Account, Mode, OwnLimits};
+use crate::policy;
 use crate::serve::start;
+
+/// What the names of temporary stores begin with.
+const PREFIX: &str = "atlas-mock-";
 
 /// Serves until told to stop.
 pub(super) fn serve(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
@@ -25,7 +29,8 @@ pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failur
     let mut settings = Settings::resolve(place, given, Purpose::Mock).map_err(Failure::Usage)?;
     let temporary =
         if settings.data_dir_is_default {
-            let made = tempfile::Builder::new().prefix("atlas-mock-").tempdir();
+            remove_stores_of_killed_mocks();
+            let made = tempfile::Builder::new().prefix(PREFIX).tempdir();
             Some(made.map_err(|e| {
                 Failure::Failed(format!("no temporary directory could be made: {e}"))
             })?)
@@ -36,6 +41,18 @@ pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failur
         settings.data_dir = directory.path().to_owned();
     }
     actix_web::rt::System::new().block_on(run(settings, json))
+}
+
+/// A mock that was killed could not remove its store: the next one does, once nobody has it and it is old enough not to
+/// be one that just starts.
+fn remove_stores_of_killed_mocks() {
+    for store in crate::store::abandoned(&std::env::temp_dir(), PREFIX, policy::ABANDONED_AFTER) {
+        log::info!(
+            "{} is what a mock that was killed left; it is removed",
+            store.display()
+        );
+        drop(std::fs::remove_dir_all(store));
+    }
 }
 
 async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
@@ -58,7 +75,8 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
         }
     );
     if json {
-        let mut line = serde_json::json!({ "url": url, "pid": std::process::id() });
+        let (pid, data_dir) = (std::process::id(), &settings.data_dir);
+        let mut line = serde_json::json!({ "url": url, "pid": pid, "data_dir": data_dir });
         let webhooks = webhooks(&running.app);
         if !webhooks.is_empty() {
             line["webhooks"] = webhooks.into();
@@ -136,6 +154,13 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
         );
         return Ok(());
     };
+    if app.settings.mock {
+        for endpoint in app.given_endpoints() {
+            let secret = app.webhook_secret(&endpoint);
+            let (url, secret) = (endpoint.url.as_str(), secret.expose());
+            say(&format!("webhook {url}, signed with {secret}"));
+        }
+    }
     if std::io::stdout().is_terminal() {
         if !app.settings.mock {
             note("\nYour first test key; it is shown only now:\n");
@@ -146,14 +171,13 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
             "  curl -i {url}/functions/v1/create-session \\\n    -H 'Authorization: Bearer {secret}' \\\n    \
              -H 'Content-Type: application/json' \\\n    -H 'Idempotency-Key: order_12345' \\\n    -d '{SAMPLE}'\n"
         ));
-        for endpoint in app.given_endpoints() {
-            let secret = app.webhook_secret(&endpoint);
-            let (url, secret) = (endpoint.url.as_str(), secret.expose());
-            say(&format!("webhook {url}, signed with {secret}\n"));
-        }
         note("The Dashboard, by a link that works once and for five minutes:\n");
         if let OperatorAnswer::Link(link) = app.manage_operators(OperatorCommand::Link).await {
             say(&format!("  {}\n", *link.url));
+            let place = app.settings.data_dir.display();
+            note(&format!(
+                "`atlas dashboard --data-dir {place}` prints another.\n"
+            ));
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -20,6 +21,25 @@ pub fn limit(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|limit| (1..=policy::LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| format!("must be a whole number from 1 to {}", policy::LIMIT_MAX))
+}
+
+/// Reads an address with its port.
+///
+/// # Errors
+/// What that is.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let must =
+        "must be an address and a port, as 127.0.0.1:8080 or [::1]:8080; --port takes a port alone";
+    text.parse().map_err(|_| must.to_owned())
+}
+
+/// Reads a port.
+///
+/// # Errors
+/// What that is.
+pub fn port(text: &str) -> Result<u16, String> {
+    let must = "must be a port from 1 to 65535, or 0 for a free one";
+    text.parse().map_err(|_| must.to_owned())
 }
 
 /// A length of time as people write it: `90d`, `24h`, `1m 30s`, `500ms`.

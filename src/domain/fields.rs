@@ -35,6 +35,24 @@ impl<'a> Fields<'a> {
         self.members.get(name).filter(|value| **value != Json::Null)
     }
 
+    /// Refuses members that mean nothing here: where a mistyped one would do something else than was meant.
+    ///
+    /// # Errors
+    /// [`Refusal::ParameterInvalid`] that names the first of them.
+    pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        let stray = self
+            .members
+            .keys()
+            .find(|name| !known.contains(&name.as_str()));
+        match stray {
+            None => Ok(()),
+            Some(name) => {
+                let must = format!("means nothing here. Known are {}.", known.join(", "));
+                Err(Refusal::invalid(name.clone(), must))
+            }
+        }
+    }
+
     /// The refusal of a member of this object.
     pub fn invalid(&self, name: &'static str, must: impl Into<Cow<'static, str>>) -> Refusal {
         if self.path.is_empty() {

@@ -89,7 +89,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             (400, REQUEST, "authorization_invalid", message.into())
         }
         Refusal::KeyUnknown => {
-            let message = "No valid API key. Send it as Authorization: Bearer sk_test_... or sk_live_..., and check it in the Dashboard or with `atlas keys list`.";
+            let message = "No valid API key. Send it as Authorization: Bearer sk_test_... or sk_live_.... `atlas keys create` makes one; `atlas mock` takes any sk_test_ and letters, digits or _.";
             (401, AUTHENTICATION, "invalid_api_key", message.into())
         }
         Refusal::KeyRevoked => (
@@ -249,8 +249,7 @@ pub(super) fn describe(refusal: &Refusal) -> (u16, &'static str, &'static str, C
             404,
             REQUEST,
             "route_not_found",
-            "Nothing is served at this path. Check it; the API's paths begin with /functions/v1/."
-                .into(),
+            "Nothing is served at this path. Check it; /docs lists every path there is.".into(),
         ),
         Refusal::MethodNotAllowed { allow } => (
             405,

@@ -56,7 +56,7 @@ impl Rehearsal {
 }
 
 fn kind(fields: &Fields<'_>) -> Result<EventType, Refusal> {
-    const MUST: &str = "must be the type of an event, as payment.captured.";
+    const MUST: &str = "must be the type of an event, as payment.captured; /docs lists them all.";
     match fields.get("event_type") {
         None => Err(Refusal::ParameterMissing {
             param: "event_type",

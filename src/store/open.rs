@@ -3,8 +3,8 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::journal::Journal;
 use super::tables::{CHECKPOINT, Tables};
@@ -104,6 +104,29 @@ fn lock(dir: &Path) -> Result<File, String> {
             Err(TryLockError::Error(error)) => return Err(fault(&error)),
         }
     }
+}
+
+/// Data directories below `parent` whose names begin so, which no process has, and which were not touched for so long.
+pub fn abandoned(parent: &Path, prefix: &str, for_so_long: Duration) -> Vec<PathBuf> {
+    let Ok(list) = fs::read_dir(parent) else {
+        return Vec::new();
+    };
+    let is_old = |path: &Path| {
+        let touched = path
+            .join("lock")
+            .metadata()
+            .and_then(|lock| lock.modified());
+        touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age > for_so_long))
+    };
+    let is_free = |path: &Path| {
+        let lock = File::open(path.join("lock"));
+        lock.is_ok_and(|lock| lock.try_lock().is_ok())
+    };
+    list.filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+        .filter(|path| is_old(path) && is_free(path))
+        .collect()
 }
 
 fn make_dir(dir: &Path) -> Result<(), String> {

@@ -56,6 +56,8 @@ impl App {
                 psp: payment.processor.as_str(),
                 status: payment.status.as_str(),
                 psp_transaction_id: transaction(session),
+                captured_amount: payment.captured,
+                refunded_amount: payment.refunded,
             }),
             next_action: session
                 .payment

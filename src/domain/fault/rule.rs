@@ -99,6 +99,7 @@ impl NewRule {
     /// [`Refusal`] that names the first wrong member.
     pub fn parse(body: &Json) -> Result<Self, Refusal> {
         let fields = Fields::of_body(body)?;
+        fields.only(&["fault", "method", "path", "key", "times", "share", "seed"])?;
         let fault = fields
             .text("fault", policy::TEXT_MAX)?
             .ok_or(Refusal::ParameterMissing {

@@ -44,6 +44,12 @@ impl Fields {
         Self(fields.into_owned().collect())
     }
 
+    /// The first field whose name is none of these.
+    pub(in crate::http) fn stray(&self, known: &[&str]) -> Option<&str> {
+        let mut names = self.0.keys().map(String::as_str);
+        names.find(|name| !known.contains(name))
+    }
+
     /// A field as it was typed; empty when it is absent.
     pub(in crate::http) fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |text| text.trim())

@@ -54,6 +54,7 @@ fn asked(body: &Json) -> Result<ClockMove, Refusal> {
         "must be a length of time, as \"24h\" or \"90s\", or a whole number of seconds.";
     const TIME: &str = "must be an RFC 3339 time with an offset, as \"2026-11-25T12:00:00Z\".";
     let fields = Fields::of_body(body)?;
+    fields.only(&["advance", "set"])?;
     match (fields.get("advance"), fields.get("set")) {
         (Some(_), Some(_)) => {
             Err(fields.invalid("set", "can't stand beside advance: send one of the two."))

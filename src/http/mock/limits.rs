@@ -45,6 +45,7 @@ pub(super) async fn set(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
     let body = sent(&request, &visit)?;
     let fields = Fields::of_body(&body)?;
+    fields.only(&["key", "minute", "day", "concurrency"])?;
     let key = fields
         .text("key", policy::TEXT_MAX)?
         .ok_or(Refusal::ParameterMissing {

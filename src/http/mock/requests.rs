@@ -21,6 +21,16 @@ use crate::http::dashboard::requests::message;
 use crate::http::gate::Visit;
 use crate::policy;
 
+/// What can be asked for.
+const KNOWN: [&str; 6] = [
+    "method",
+    "path",
+    "status",
+    "key",
+    "idempotency_key",
+    "limit",
+];
+
 /// A request as it is told.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Request")]
@@ -63,6 +73,10 @@ enum Content {
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let app = Visit::of(&request)?.app;
     let query = Fields::of_query(request.query_string());
+    if let Some(name) = query.stray(&KNOWN) {
+        let must = format!("means nothing here. Known are {}.", KNOWN.join(", "));
+        return Err(Refusal::invalid(name.to_owned(), must));
+    }
     let (wanted, limit) = (Wanted::read(&query, &app)?, limit(&query)?);
     let (found, _) = app.requests.latest(|one| wanted.picks(one), 0, limit);
     let told: Vec<_> = found.iter().rev().map(|one| object(one)).collect();
