@@ -8,6 +8,7 @@ pub mod mock;
 pub mod objects;
 mod once;
 pub mod operators;
+mod page;
 mod payments;
 pub mod request_log;
 mod telling;

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! `http::gate` is 1, 2, 3 and 8, for whatever is asked; `http::payments` and `app` are 4 to 7. The Dashboard comes through
-//! the same gate: `http::dashboard` says who may, fills its pages, and changes keys by the verbs of the command line.
+//! the same gate: `http::dashboard` says who may, fills its pages, and changes keys by the verbs of the command line. So
+//! do the mock's handles, `http::mock`; the faults that they ask for are at work in `http::gate` and `http::sending`.
 //!
 //! What happens is told to the merchant's servers (webhooks): an event and its rows of the outbox are kept in the commit
 //! that brings it about, and `app::webhooks` sends what is in the outbox until it has arrived or was tried often enough.

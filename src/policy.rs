@@ -209,7 +209,7 @@ pub const REHEARSAL_DELAY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Places at which changes of sessions wait for each other: many more than requests of a busy key run at once.
 pub const TURNS: usize = 256;
 /// Sessions that are told to have expired in one step.
-pub const EXPIRY_STEP: usize = 100;
+pub const EXPIRY_STEP: usize = 500;
 /// Latest expiry that may be asked for.
 pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -241,11 +241,11 @@ pub const WEBHOOK_HEAD: usize = 16 * 1024;
 /// Attempts kept of a delivery: those of the schedule, and the latest by hand.
 pub const WEBHOOK_ATTEMPTS: usize = 20;
 /// Deliveries under way at once.
-pub const DELIVERIES: usize = 16;
+pub const DELIVERIES: usize = 64;
 /// Of those, to one endpoint: one that never answers must not hold up the others.
 pub const DELIVERIES_TO_ONE: usize = 4;
 /// Rows of the outbox that are looked at to find deliveries that can begin.
-pub const OUTBOX_SCAN: usize = 5_000;
+pub const OUTBOX_SCAN: usize = 16;
 /// Longest that the outbox is not looked at: the system's clock may have been set forward.
 pub const OUTBOX_REST: Duration = Duration::from_secs(30);
 /// Rest after the store could not be read or written, so that no delivery is tried over and over.

@@ -52,8 +52,8 @@ impl Faults {
         std::mem::take(&mut *self.0.lock()).len()
     }
 
-    /// The fault that hits this request, and the rule that says so. Counts it.
-    pub fn pick(&self, method: &str, path: &str, key: &KeyId) -> Option<(FaultId, Fault)> {
+    /// The fault that hits this request, and the rule that says so; a buyer has no key. Counts it.
+    pub fn pick(&self, method: &str, path: &str, key: Option<&KeyId>) -> Option<(FaultId, Fault)> {
         pick(&mut self.0.lock(), method, path, key)
     }
 

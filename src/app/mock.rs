@@ -182,6 +182,7 @@ impl App {
         self.replays.reset();
         self.directory.reset_counters(now);
         self.addresses.reset();
+        self.buyers.reset();
         self.mock.faults.clear();
         self.requests.clear();
         Ok(())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::objects::refund_object;
-use super::once::{Begun, Claim};
+use super::once::Begun;
 use super::telling::refund_id;
 use super::turns::Turn;
 use super::{Answer, App, Call, Who};
@@ -34,6 +34,8 @@ struct Decided {
 pub(super) struct Held {
     pub(super) session: Session,
     pub(super) turn: Turn,
+    /// When its turn came. A request that came before, and then was slow, is judged by this.
+    pub(super) at: Timestamp,
 }
 
 fn no_entropy(entropy::NoEntropy: entropy::NoEntropy) -> Refusal {
@@ -170,52 +172,6 @@ impl App {
         .await
     }
 
-    /// The buyer's page pays: as [`App::confirm`], of what a form said.
-    ///
-    /// # Errors
-    /// As [`App::confirm`].
-    pub async fn pay_by_page(
-        self: &Arc<Self>,
-        call: Call,
-        id: SessionId,
-        attempt: Attempt,
-    ) -> Result<Session, Refusal> {
-        self.change_by_page(call, id, |before, now| {
-            confirmation::check_taken(attempt.method, &before.asked)?;
-            before.confirm(attempt, now)
-        })
-        .await
-    }
-
-    /// The buyer has done what their bank asked for, or has not.
-    ///
-    /// # Errors
-    /// [`Refusal::SessionStateInvalid`] when nothing was asked.
-    pub async fn act_by_page(
-        self: &Arc<Self>,
-        call: Call,
-        id: SessionId,
-        passed: bool,
-    ) -> Result<Session, Refusal> {
-        self.change_by_page(call, id, |before, now| before.acted(passed, now))
-            .await
-    }
-
-    /// The buyer goes away.
-    ///
-    /// # Errors
-    /// [`Refusal::SessionNotCancelable`]
-    pub async fn cancel_by_page(
-        self: &Arc<Self>,
-        call: Call,
-        id: SessionId,
-    ) -> Result<Session, Refusal> {
-        self.change_by_page(call, id, |before, now| {
-            before.cancel(CancellationReason::Abandoned, now)
-        })
-        .await
-    }
-
     /// Takes money that is held.
     ///
     /// # Errors
@@ -316,31 +272,18 @@ impl App {
             Begun::Run(claim) => claim,
             Begun::Replay(reply) => return Ok(Answer::again(reply)),
         };
-        let Held { session, turn } = self.hold(&call.who, id, call.now).await?;
+        let Held { session, turn, at } = self.hold(&call.who, id, call.now).await?;
+        let call = Call { now: at, ..call };
         let Decided { effect, reply } = decide(self, &session, &call)?;
         self.finish(call, claim, effect, reply, Some(turn)).await
-    }
-
-    async fn change_by_page(
-        self: &Arc<Self>,
-        call: Call,
-        id: SessionId,
-        decide: impl FnOnce(Session, Timestamp) -> Result<Session, Refusal>,
-    ) -> Result<Session, Refusal> {
-        let Held { session, turn } = self.hold(&call.who, &id.to_string(), call.now).await?;
-        let after = decide(session.clone(), call.now)?;
-        let effect = self.effect(Some(&session), after.clone(), None, call.cause(), call.now)?;
-        let reply = Reply::json(200, &());
-        self.finish(call, Claim::of_nothing(self), effect, reply, Some(turn))
-            .await?;
-        Ok(after)
     }
 
     pub(super) async fn hold(&self, who: &Who, id: &str, now: Timestamp) -> Result<Held, Refusal> {
         let place = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
         let turn = self.turns.of(&place).await;
-        let session = self.session(who, id, now)?;
-        Ok(Held { session, turn })
+        let at = now.max(self.clock.now());
+        let session = self.session(who, id, at)?;
+        Ok(Held { session, turn, at })
     }
 
     /// Whether a session can still be paid.

@@ -2,8 +2,10 @@
 //! that come of time alone.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::objects::refund_object;
 use super::once::Begun;
@@ -12,14 +14,14 @@ use crate::domain::event::{Cause, EventType, Outgoing, happened};
 use crate::domain::id::{RefundId, SessionId};
 use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
+use crate::domain::key::{Account, Mode};
 use crate::domain::new_session::NewSession;
-use crate::domain::payment::{PaymentStatus, Refund};
+use crate::domain::payment::Refund;
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{ClientSecret, Session};
 use crate::domain::time::Timestamp;
-use crate::simulator::cards::CARDS;
-use crate::simulator::confirmation::by_card;
-use crate::simulator::rehearsal::Rehearsal;
+use crate::policy;
+use crate::simulator::rehearsal::{self, Rehearsal};
 use crate::store::{Effect, Unavailable};
 
 /// Wakes the deliverer when dropped: there is something new to send.
@@ -49,7 +51,7 @@ impl App {
             outgoing.extend(self.announce_about(kind, &session, refund.as_ref(), cause, now)?);
         }
         let owner = (&session.account, session.mode);
-        let expiry_is_told = before.is_none() && self.is_told(EventType::SessionExpired, owner);
+        let expiry_is_told = before.is_none() && self.tells_of_expiry(owner);
         let session = (before != Some(&session)).then_some(session);
         Ok(Effect {
             session,
@@ -107,11 +109,16 @@ impl App {
             }
             None => (None, None),
         };
-        let after = match &before {
-            Some(session) => moved(session.clone(), asked.kind, call.now)?,
+        let (after, refund) = match &before {
+            Some(session) => (
+                rehearsal::moved(session.clone(), asked.kind, call.now)?,
+                None,
+            ),
             None => self.made_up(&call.who, &asked, call.now)?,
         };
-        let mut outgoing = self.new_event_about(asked.kind, &after, call.cause(), call.now)?;
+        let refund = refund.as_ref();
+        let mut outgoing =
+            self.new_event_about(asked.kind, &after, refund, call.cause(), call.now)?;
         outgoing.due = call.now.plus(asked.delay);
         let reply = Reply::json(200, &with_deliveries(&outgoing));
         let session = before.filter(|before| *before != after).map(|_| after);
@@ -127,24 +134,30 @@ impl App {
         &self,
         kind: EventType,
         session: &Session,
+        refund: Option<&Refund>,
         cause: Option<Cause<'_>>,
         now: Timestamp,
     ) -> Result<Outgoing, Refusal> {
         let owner = (&session.account, session.mode);
-        match &session.payment {
-            Some(payment) if !kind.is_of_a_session() => self.new_event(
-                kind,
-                owner,
-                &self.payment_object(session, payment),
-                cause,
-                now,
-            ),
+        match (refund, &session.payment) {
+            (Some(refund), _) if kind.is_of_a_refund() => {
+                self.new_event(kind, owner, &refund_object(session, refund), cause, now)
+            }
+            (_, Some(payment)) if !kind.is_of_a_session() => {
+                let object = self.payment_object(session, payment);
+                self.new_event(kind, owner, &object, cause, now)
+            }
             _ => self.new_event(kind, owner, &self.session_object(session), cause, now),
         }
     }
 
-    /// A session that is nowhere kept, with a payment as the event would have it.
-    fn made_up(&self, who: &Who, asked: &Rehearsal, now: Timestamp) -> Result<Session, Refusal> {
+    /// A session that is nowhere kept, as the event would find it, and a refund of its payment where it is of that.
+    fn made_up(
+        &self,
+        who: &Who,
+        asked: &Rehearsal,
+        now: Timestamp,
+    ) -> Result<(Session, Option<Refund>), Refusal> {
         let Who::Merchant(entry) = who else {
             return Err(Refusal::KeyUnknown);
         };
@@ -154,11 +167,11 @@ impl App {
         let owner = (entry.key.account.clone(), entry.key.mode);
         let new = NewSession::parse(&asked.order(), now)?;
         let session = Session::new(new, id, secret, owner, now);
-        let status = payment_status(asked.kind).unwrap_or(PaymentStatus::Captured);
-        session.told(status, by_card(&CARDS[0]), now)
+        rehearsal::brought_to(session, asked.kind, refund_id(now)?, now)
     }
 
-    /// Ends the sessions whose time is over and whose merchants want to be told; says when the next one is.
+    /// Ends the next few sessions whose time is over and whose merchants want to be told, in few commits; says when the
+    /// next one is: now, while there are more.
     ///
     /// # Errors
     /// [`Unavailable`] when the store can't be read or written; what was not done is still due.
@@ -166,16 +179,19 @@ impl App {
         self: &Arc<Self>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Unavailable> {
-        loop {
-            let due = self.store.expiries(now)?;
-            if due.is_empty() {
-                return self.store.next_expiry();
-            }
-            for (id, at) in due {
-                self.expire(&id, now).await?;
-                self.store.forget_expiry(&id, at)?;
-            }
+        let mut ending = JoinSet::new();
+        for (id, at) in self.store.expiries(now)? {
+            let app = Arc::clone(self);
+            ending.spawn(async move {
+                app.expire(&id, now).await?;
+                app.store.forget_expiry(&id, at)
+            });
         }
+        let mut outcome = Ok(());
+        while let Some(ended) = ending.join_next().await {
+            outcome = outcome.and(ended.unwrap_or(Err(Unavailable)));
+        }
+        outcome.and_then(|()| self.store.next_expiry())
     }
 
     async fn expire(self: &Arc<Self>, id: &SessionId, now: Timestamp) -> Result<(), Unavailable> {
@@ -194,27 +210,43 @@ impl App {
         self.store.keep(&effect, None, now, (turn, wake)).await
     }
 
+    /// Whether something is told of a session whose time is over: that it is, or that a payment was given up with it.
+    fn tells_of_expiry(&self, owner: (&Account, Mode)) -> bool {
+        self.is_told(EventType::SessionExpired, owner)
+            || self.is_told(EventType::PaymentCanceled, owner)
+    }
+
     /// Notes the expiries of open sessions that somebody wants to be told of: of those that were made before anybody did.
+    /// Waits until they are on disk.
     ///
     /// # Errors
     /// [`Unavailable`] when the store can't be read or written.
     pub(super) fn watch_expiries(&self, now: Timestamp) -> Result<(), Unavailable> {
-        let oldest = now.minus(crate::policy::SESSION_LIFETIME_MAX);
+        let oldest = now.minus(policy::SESSION_LIFETIME_MAX);
         let mut watched = Vec::new();
         for session in self.store.sessions(None) {
             let session = session?;
             if session.created_at < oldest {
                 break;
             }
-            let owner = (&session.account, session.mode);
-            let is_open = session.cancellation.is_none() && session.payment.is_none();
-            if is_open && self.is_told(EventType::SessionExpired, owner) {
-                watched.push((session.id, session.asked.expires_at));
+            // What expired before anybody asked is nobody's news.
+            let expires_at = session.asked.expires_at;
+            let since = self.listens_since((&session.account, session.mode));
+            if session.is_open() && since.is_some_and(|since| since < expires_at) {
+                watched.push((session.id, expires_at));
             }
         }
-        self.store.note_expiries(&watched, now);
+        self.store.note_expiries(&watched, now)?;
         self.wake_deliveries();
         Ok(())
+    }
+
+    /// Does the same if anybody has asked for it since.
+    pub(super) fn watch_if_asked(&self, now: Timestamp) {
+        let watch = self.webhooks.unwatched.swap(false, Ordering::AcqRel);
+        if watch && self.watch_expiries(now).is_err() {
+            self.webhooks.unwatched.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -225,25 +257,6 @@ impl Call {
             request_id: &self.request_id,
             idempotency_key: self.idempotency_key.as_ref(),
         })
-    }
-}
-
-/// Where an event leaves the payment that it is about.
-fn payment_status(kind: EventType) -> Option<PaymentStatus> {
-    let moving = [
-        (EventType::PaymentCaptured, PaymentStatus::Captured),
-        (EventType::PaymentFailed, PaymentStatus::Failed),
-        (EventType::PaymentCanceled, PaymentStatus::Canceled),
-        (EventType::PaymentAuthorized, PaymentStatus::Authorized),
-    ];
-    let (_, status) = moving.into_iter().find(|(event, _)| *event == kind)?;
-    Some(status)
-}
-
-fn moved(session: Session, kind: EventType, now: Timestamp) -> Result<Session, Refusal> {
-    match payment_status(kind) {
-        Some(status) => session.told(status, by_card(&CARDS[0]), now),
-        None => Ok(session),
     }
 }
 

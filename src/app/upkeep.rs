@@ -1,6 +1,5 @@
 //! What has to be done from time to time: expired records and old events removed, last-used times written, idle addresses forgotten.
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -54,13 +53,16 @@ impl App {
         let work = tokio::task::spawn_blocking(move || {
             let _vital = app.store.vital();
             while app.sweep(now) || app.forget_events(now) {}
+            app.watch_if_asked(now);
             app.tidy(now);
         });
         work.await.map_err(|_| Refusal::Internal)?;
-        let ended = self.expire_due(now).await;
+        let mut next = Ok(Some(now));
+        while matches!(next, Ok(Some(at)) if at <= now) {
+            next = self.expire_due(now).await;
+        }
         self.wake_deliveries();
-        ended
-            .map(drop)
+        next.map(drop)
             .map_err(|Unavailable| Refusal::StorageUnavailable)
     }
 
@@ -118,10 +120,7 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         let _vital = app.store.vital();
         let now = app.clock.now();
         busy = app.sweep(now);
-        let watch = app.webhooks.unwatched.swap(false, Ordering::AcqRel);
-        if watch && app.watch_expiries(now).is_err() {
-            app.webhooks.unwatched.store(true, Ordering::Release);
-        }
+        app.watch_if_asked(now);
         let is_time = now.since(noted_at) >= policy::LAST_USED_PACE;
         if is_time || more_events {
             more_events = app.forget_events(now);

@@ -87,12 +87,13 @@ impl Webhooks {
             .into_iter()
             .chain(given)
             .for_each(|endpoint| registry.put(endpoint));
+        let unwatched = AtomicBool::new(!registry.all().is_empty());
         Ok(Self {
             registry,
             changing: tokio::sync::Mutex::default(),
             claimed: Arc::default(),
             wake: Notify::new(),
-            unwatched: AtomicBool::new(!settings.webhook.is_empty()),
+            unwatched,
         })
     }
 
@@ -130,6 +131,17 @@ impl App {
     /// Whether some endpoint wants events of this kind.
     pub(super) fn is_told(&self, kind: EventType, owner: (&Account, Mode)) -> bool {
         !self.webhooks.registry.listeners(kind, owner).is_empty()
+    }
+
+    /// Since when somebody wants to be told of sessions whose time is over.
+    pub(super) fn listens_since(&self, owner: (&Account, Mode)) -> Option<Timestamp> {
+        let kinds = [EventType::SessionExpired, EventType::PaymentCanceled];
+        let registry = &self.webhooks.registry;
+        let listeners = kinds
+            .into_iter()
+            .flat_map(|kind| registry.listeners(kind, owner));
+        let endpoints = listeners.filter_map(|id| registry.by_id(&id));
+        endpoints.map(|endpoint| endpoint.created_at).min()
     }
 
     /// The same, also when no endpoint wants it.

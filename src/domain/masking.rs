@@ -19,11 +19,13 @@ use self::json::Strings;
 use crate::domain::key::Mode;
 
 /// What secrets begin with. `c2tf` is `sk_` in base64, as HTTP Basic sends it.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     Mode::Test.prefix(),
     Mode::Live.prefix(),
     "cs_",
     "whsec_",
+    // Whoever has the rest of such an address is the buyer.
+    "/pay/0",
     "c2tf",
 ];
 /// The last four of a minted secret are public; of anything shorter than an imported one they would be much of it.
@@ -98,7 +100,7 @@ fn render(text: &str, found: Vec<Hidden>, end: usize) -> Cow<'_, str> {
 /// Bytes at which something to hide may begin, or which follow its name.
 const STARTS: [bool; 256] = {
     let mut starts = [false; 256];
-    let bytes = b"0123456789scw:=%\\";
+    let bytes = b"0123456789scw/:=%\\";
     let mut at = 0;
     while at < bytes.len() {
         starts[bytes[at] as usize] = true;
@@ -197,7 +199,7 @@ fn secret_at(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
     // Nearly all that begin like one are ordinary words.
     if !matches!(
         rest,
-        [b's', b'k', ..] | [b'c', b's' | b'2', ..] | [b'w', b'h', ..]
+        [b's', b'k', ..] | [b'c', b's' | b'2', ..] | [b'w', b'h', ..] | [b'/', b'p', ..]
     ) {
         return None;
     }

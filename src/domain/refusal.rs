@@ -78,6 +78,8 @@ pub enum Refusal {
         /// What it takes, as words of the API.
         takes: String,
     },
+    /// The session asks for another sum than the buyer's page showed.
+    AmountChanged,
     /// Not a provider of tokens that is known.
     TokenProviderInvalid,
     /// The Dashboard wants to know who is there.

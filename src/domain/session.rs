@@ -144,6 +144,14 @@ impl Session {
         PaymentId::from(self.id)
     }
 
+    /// Whether it waits for the buyer: then its time can be over.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self.status,
+            SessionStatus::RequiresPaymentMethod | SessionStatus::RequiresAction
+        )
+    }
+
     /// Whether nobody has paid in time; its client secret is worth nothing then.
     pub fn is_expired(&self) -> bool {
         self.cancellation
@@ -153,11 +161,7 @@ impl Session {
     /// The session as it stands at `now`: one that nobody has paid in time is canceled.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
-        let is_open = matches!(
-            self.status,
-            SessionStatus::RequiresPaymentMethod | SessionStatus::RequiresAction
-        );
-        if is_open && now >= self.asked.expires_at {
+        if self.is_open() && now >= self.asked.expires_at {
             let at = self.asked.expires_at;
             self.given_up(CancellationReason::Expired, at)
         } else {
@@ -314,9 +318,6 @@ impl Session {
         ) {
             return Err(Refusal::SessionStateInvalid);
         }
-        if status == PaymentStatus::Canceled && self.payment.is_none() {
-            return Ok(self.given_up(CancellationReason::RequestedByCustomer, now));
-        }
         let made = Payment::new(attempt, self.asked.money.amount, false, now);
         let known = self.payment.clone().unwrap_or(made);
         let captured = if status == PaymentStatus::Captured {
@@ -325,7 +326,11 @@ impl Session {
             known.captured
         };
         if status == PaymentStatus::Canceled && captured == 0 {
-            return Ok(self.given_up(CancellationReason::RequestedByCustomer, now));
+            let paid = Self {
+                payment: Some(known),
+                ..self
+            };
+            return Ok(paid.given_up(CancellationReason::RequestedByCustomer, now));
         }
         if captured > 0 && status != PaymentStatus::Captured {
             return Err(Refusal::SessionStateInvalid);

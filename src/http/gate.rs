@@ -173,16 +173,7 @@ impl Gate {
             asked: (&line.so_far().method, target.as_deref()),
         };
         let response = self.dress(response, &dressing, origin, echo);
-        let extent = faults::extent(entry.fault);
-        if extent != Extent::Nothing {
-            line.answered(
-                response.status().as_u16(),
-                response.headers(),
-                note(&response),
-            );
-        }
-        let response =
-            response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line, extent)));
+        let response = send(response, permit, line, faults::extent(entry.fault));
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
             // actix lost the request on the way (a panic, or its own error); it takes an error as well.
@@ -245,6 +236,20 @@ async fn run(
             (None, HttpResponse::from_error(Refusal::Internal))
         }
     }
+}
+
+/// Sends so much of an answer on its way, and remembers it as far as anybody gets to see it.
+fn send(
+    response: HttpResponse,
+    permit: Option<Arc<Permit>>,
+    mut line: AccessLine,
+    extent: Extent,
+) -> HttpResponse {
+    if extent != Extent::Nothing {
+        let (status, note) = (response.status().as_u16(), note(&response));
+        line.answered(status, response.headers(), note);
+    }
+    response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line, extent)))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -76,12 +76,10 @@ impl MessageBody for Sending {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        match (&self.cut, self.body.size()) {
-            // A body that has nothing to send is never asked for it, and could not say that this is the end.
-            (Some(cut), BodySize::None | BodySize::Sized(0)) if cut.is_flushed => {
-                BodySize::Sized(1)
-            }
-            (_, size) => size,
+        let size = self.body.size();
+        match &self.cut {
+            None => size,
+            Some(cut) => cut.announced(size),
         }
     }
 
@@ -102,6 +100,14 @@ impl MessageBody for Sending {
 }
 
 impl Cut {
+    /// A body that has nothing to send is never asked for it, and so could not say that this is the end.
+    const fn announced(&self, size: BodySize) -> BodySize {
+        match size {
+            BodySize::None | BodySize::Sized(0) if self.is_flushed => BodySize::Sized(1),
+            BodySize::None | BodySize::Sized(_) | BodySize::Stream => size,
+        }
+    }
+
     /// At an error actix closes the connection and throws away what it has not written. So it gets one turn to write
     /// before that, unless nothing is to be written.
     fn poll_next(
@@ -164,5 +170,47 @@ impl ResponseError for Ready {
         self.0
             .take()
             .unwrap_or_else(|| HttpResponse::InternalServerError().finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polled(cut: &mut Cut, body: &mut BoxBody) -> Option<Result<Bytes, String>> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        match cut.poll_next(body, &mut context) {
+            Poll::Ready(next) => next.map(|next| next.map_err(|e| e.to_string())),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_body_ends_at_its_cut_after_what_was_sent_is_written() {
+        let mut body = BoxBody::new("abcdef");
+        let mut cut = Cut {
+            left: 3,
+            is_flushed: false,
+        };
+        let part = polled(&mut cut, &mut body);
+        assert_eq!(part, Some(Ok(Bytes::from_static(b"abc"))));
+        assert_eq!(polled(&mut cut, &mut body), None, "now it is written");
+        assert!(matches!(polled(&mut cut, &mut body), Some(Err(_))));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_to_be_sent_is_asked_for_though_it_is_empty() {
+        let nothing = Cut {
+            left: 0,
+            is_flushed: true,
+        };
+        for size in [BodySize::None, BodySize::Sized(0), BodySize::Sized(1)] {
+            assert_eq!(nothing.announced(size), BodySize::Sized(1));
+        }
+        let half = Cut {
+            left: 0,
+            is_flushed: false,
+        };
+        assert_eq!(half.announced(BodySize::None), BodySize::None);
     }
 }

@@ -90,6 +90,20 @@ impl Addresses {
             })
     }
 
+    /// What a refusal would say if all was spent just now; spends nothing.
+    pub fn as_if_spent(&self, now: Timestamp) -> RateLimited {
+        let allowance = Allowance {
+            scope: Scope::Address,
+            limit: self.per_minute,
+            remaining: 0,
+            resets_at: now.plus(policy::MINUTE),
+        };
+        RateLimited {
+            allowance,
+            retry_after: policy::MINUTE,
+        }
+    }
+
     /// What the address has left, without spending or remembering anything.
     pub fn standing(&self, origin: impl Into<Origin>, now: Timestamp) -> Allowance {
         match self.meters.lock().known.get(&origin.into()) {

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cards::CARDS;
+use super::confirmation::{by_card, by_paypal};
 use crate::domain::event::EventType;
 use crate::domain::fields::Fields;
+use crate::domain::id::RefundId;
 use crate::domain::json::Json;
 use crate::domain::new_session::{self, word};
+use crate::domain::payment::{PaymentStatus, Refund};
 use crate::domain::refusal::Refusal;
+use crate::domain::session::{CancellationReason, Session};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -83,4 +88,77 @@ fn delay(fields: &Fields<'_>) -> Result<Duration, Refusal> {
                 format!("must be an integer from 0 to {longest}."),
             )
         })
+}
+
+/// Where an event leaves the payment that it is about.
+fn payment_status(kind: EventType) -> Option<PaymentStatus> {
+    let moving = [
+        (EventType::PaymentCaptured, PaymentStatus::Captured),
+        (EventType::PaymentFailed, PaymentStatus::Failed),
+        (EventType::PaymentCanceled, PaymentStatus::Canceled),
+        (EventType::PaymentAuthorized, PaymentStatus::Authorized),
+    ];
+    let (_, status) = moving.into_iter().find(|(event, _)| *event == kind)?;
+    Some(status)
+}
+
+/// A session that there is, after the event.
+///
+/// # Errors
+/// [`Refusal::SessionStateInvalid`] when it has ended.
+pub fn moved(session: Session, kind: EventType, now: Timestamp) -> Result<Session, Refusal> {
+    match payment_status(kind) {
+        Some(status) => session.told(status, by_card(&CARDS[0]), now),
+        None => Ok(session),
+    }
+}
+
+/// A made-up session as the event would find it, and the refund that it may be of.
+///
+/// # Errors
+/// None that a session just made could meet.
+pub fn brought_to(
+    session: Session,
+    kind: EventType,
+    refund: RefundId,
+    now: Timestamp,
+) -> Result<(Session, Option<Refund>), Refusal> {
+    let captured =
+        |session: Session| session.told(PaymentStatus::Captured, by_card(&CARDS[0]), now);
+    let session = match kind {
+        EventType::SessionExpired => {
+            let expires_at = session.asked.expires_at;
+            session.at(expires_at)
+        }
+        EventType::SessionCanceled => {
+            session.cancel(CancellationReason::RequestedByCustomer, now)?
+        }
+        EventType::PaymentRequiresAction => session.confirm(by_paypal(), now)?,
+        EventType::PaymentPending => {
+            session.told(PaymentStatus::Authorized, by_card(&CARDS[0]), now)?
+        }
+        EventType::PaymentRefunded
+        | EventType::RefundSucceeded
+        | EventType::RefundFailed
+        | EventType::RefundPending
+        | EventType::RefundUpdated => {
+            let (session, refund) = captured(session)?.refund(None, None, refund, now)?;
+            return Ok((session, Some(refund)));
+        }
+        EventType::PaymentAuthorized
+        | EventType::PaymentCaptured
+        | EventType::PaymentFailed
+        | EventType::PaymentCanceled => moved(session, kind, now)?,
+        EventType::DisputeCreated
+        | EventType::DisputeUpdated
+        | EventType::DisputeClosed
+        | EventType::DisputeResolved
+        | EventType::DisputeLost
+        | EventType::BankTransferInitiated
+        | EventType::BankTransferPending
+        | EventType::BankTransferSucceeded
+        | EventType::BankTransferFailed
+        | EventType::BankTransferReturned => captured(session)?,
+    };
+    Ok((session, None))
 }

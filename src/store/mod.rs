@@ -258,14 +258,19 @@ impl Store {
         {
             return Ok(());
         }
+        self.commit_and_wait(now, Vec::new())?;
+        self.logged_time.store(now.millis(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// For threads that serve nobody.
+    fn commit_and_wait(&self, now: Timestamp, rows: Vec<Row>) -> Result<(), Unavailable> {
         let (done, kept) = sync_channel(1);
         let tell = move |outcome| {
             let _ = done.send(outcome);
         };
-        self.submit(Urgency::Urgent, now, Vec::new(), Box::new(tell));
-        kept.recv().unwrap_or(Err(Unavailable))?;
-        self.logged_time.store(now.millis(), Ordering::Relaxed);
-        Ok(())
+        self.submit(Urgency::Urgent, now, rows, Box::new(tell));
+        kept.recv().unwrap_or(Err(Unavailable))
     }
 
     fn submit(&self, urgency: Urgency, at: Timestamp, rows: Vec<Row>, done: Done) {

@@ -130,11 +130,33 @@ impl Store {
         self.commit(Urgency::Urgent, now, vec![row], ()).await
     }
 
-    /// What is to be sent, in the order in which it falls due.
-    pub fn outbox(&self) -> impl Iterator<Item = Result<Due, Unavailable>> {
-        let fault = |e: &dyn std::fmt::Debug| unreadable("outbox", e);
-        let keys = self.trees.of(Table::Outbox).iter().keys();
-        keys.map(move |key| decode_outbox_key(&key.map_err(|e| fault(&e))?).map_err(|e| fault(&e)))
+    /// The next endpoint, after `last`, that something is to be sent to.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn next_in_outbox(
+        &self,
+        last: Option<&EndpointId>,
+    ) -> Result<Option<EndpointId>, Unavailable> {
+        let outbox = self.trees.of(Table::Outbox);
+        // No row of an endpoint sorts after its id and a byte that no time begins with.
+        let after = last.map_or_else(Vec::new, |last| {
+            [last.as_bytes().as_slice(), &[u8::MAX]].concat()
+        });
+        let first = outbox.range(after..).keys().next();
+        first.map(|key| Ok(read_due(key)?.endpoint)).transpose()
+    }
+
+    /// What is to be sent to an endpoint, in the order in which it falls due.
+    pub fn outbox_of(
+        &self,
+        endpoint: &EndpointId,
+    ) -> impl Iterator<Item = Result<Due, Unavailable>> {
+        let rows = self
+            .trees
+            .of(Table::Outbox)
+            .scan_prefix(endpoint.as_bytes());
+        rows.keys().map(read_due)
     }
 
     /// An event.
@@ -244,20 +266,25 @@ fn decode_delivery_key(key: &[u8]) -> Result<(EventId, EndpointId), Unreadable> 
     ids.ok_or(Unreadable)
 }
 
+/// Rows of an endpoint lie together, so that one that hangs stands in nobody else's way.
 fn outbox_key(at: Timestamp, event: &EventId, endpoint: &EndpointId) -> Vec<u8> {
-    let ids = delivery_key(event, endpoint);
-    [&at.millis().to_be_bytes()[..], &ids].concat()
+    let at = at.millis().to_be_bytes();
+    [endpoint.as_bytes().as_slice(), &at, event.as_bytes()].concat()
 }
 
 fn decode_outbox_key(key: &[u8]) -> Result<Due, Unreadable> {
-    let (at, ids) = key.split_at_checked(8).ok_or(Unreadable)?;
-    let (event, endpoint) = decode_delivery_key(ids)?;
-    let at = rows::decode_time(at)?;
+    let (endpoint, rest) = key.split_at_checked(EndpointId::LENGTH).ok_or(Unreadable)?;
+    let (at, event) = rest.split_at_checked(8).ok_or(Unreadable)?;
     Ok(Due {
-        at,
-        event,
-        endpoint,
+        at: rows::decode_time(at)?,
+        event: EventId::from_bytes(event).ok_or(Unreadable)?,
+        endpoint: EndpointId::from_bytes(endpoint).ok_or(Unreadable)?,
     })
+}
+
+fn read_due(key: sled::Result<sled::IVec>) -> Result<Due, Unavailable> {
+    let key = key.map_err(|e| unreadable("outbox", &e))?;
+    decode_outbox_key(&key).map_err(|e| unreadable("outbox", &e))
 }
 
 /// What an event is, and behind it its envelope as it is sent.

@@ -152,12 +152,22 @@ impl Store {
             .transpose()
     }
 
-    /// Notes that somebody wants to be told of these expiries, without waiting.
-    pub fn note_expiries(&self, watched: &[(SessionId, Timestamp)], now: Timestamp) {
+    /// Notes that somebody wants to be told of these expiries, and waits until that is on disk.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it could not be kept.
+    pub fn note_expiries(
+        &self,
+        watched: &[(SessionId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
         let row = |(session, at): &(SessionId, Timestamp)| {
             Row::put(Table::Expiries, &expiry_key(*at, session), Vec::new())
         };
-        self.note(watched, row, now);
+        for part in watched.chunks(policy::GROUP_COMMITS) {
+            self.commit_and_wait(now, part.iter().map(row).collect())?;
+        }
+        Ok(())
     }
 
     /// Forgets that somebody wants to be told of an expiry: they were.

@@ -88,7 +88,7 @@ impl Store {
         self.note(replays, row, now);
     }
 
-    pub(super) fn note<T>(&self, noted: &[T], row: impl Fn(&T) -> Row, now: Timestamp) {
+    fn note<T>(&self, noted: &[T], row: impl Fn(&T) -> Row, now: Timestamp) {
         for part in noted.chunks(policy::GROUP_COMMITS) {
             let rows = part.iter().map(&row).collect();
             self.submit(Urgency::Urgent, now, rows, Box::new(|_| ()));

@@ -11,8 +11,8 @@ mod commands;
 mod dashboard;
 mod disk;
 mod fixtures;
+mod mock;
 mod openapi;
-#[expect(dead_code, reason = "shared with the crash test")]
 mod process;
 mod secrets;
 mod settings;

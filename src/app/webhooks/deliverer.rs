@@ -69,39 +69,49 @@ async fn run(app: Arc<App>) {
     }
 }
 
-/// Ends the sessions whose time is over, and begins what is due; says how long until more falls due.
+/// Begins what is due, and ends sessions whose time is over; says how long until more falls due. A fault of the one
+/// keeps nobody from the other.
 async fn tell_due(
     app: &Arc<App>,
     post: &Arc<Post>,
     flights: &mut Flights,
 ) -> Result<Duration, Unavailable> {
+    let begun = begin_due(app, post, flights);
     let next = app.expire_due(app.clock.now()).await?;
-    let rest = begin_due(app, post, flights)?;
     let until_next = next.map(|at| at.since(app.clock.now()));
-    Ok(until_next.map_or(rest, |until| until.min(rest)))
+    begun.map(|rest| until_next.map_or(rest, |until| until.min(rest)))
 }
 
-/// Begins what is due, as far as there is room; says how long until more falls due. Whatever makes room looks again.
+/// Begins what is due, as far as there is room, to each endpoint its own; says how long until more falls due. Whatever
+/// makes room looks again.
 fn begin_due(
     app: &Arc<App>,
     post: &Arc<Post>,
     flights: &mut Flights,
 ) -> Result<Duration, Unavailable> {
     let now = app.clock.now();
-    for due in app.store.outbox().take(policy::OUTBOX_SCAN) {
-        let due = due?;
-        if due.at > now {
-            return Ok(due.at.since(now).min(policy::OUTBOX_REST));
+    let (mut rest, mut last) = (policy::OUTBOX_REST, None);
+    while let Some(endpoint) = app.store.next_in_outbox(last.as_ref())? {
+        last = Some(endpoint);
+        if app.is_paused(&endpoint) {
+            continue;
         }
-        if flights.len() >= policy::DELIVERIES {
-            break;
-        }
-        let way = (due.event, due.endpoint);
-        if let Some(claim) = app.webhooks.claim(way, policy::DELIVERIES_TO_ONE) {
-            flights.spawn(attempt(Arc::clone(app), Arc::clone(post), due, claim));
+        for due in app.store.outbox_of(&endpoint).take(policy::OUTBOX_SCAN) {
+            let due = due?;
+            if due.at > now {
+                rest = rest.min(due.at.since(now));
+                break;
+            }
+            if flights.len() >= policy::DELIVERIES {
+                return Ok(rest);
+            }
+            let way = (due.event, due.endpoint);
+            if let Some(claim) = app.webhooks.claim(way, policy::DELIVERIES_TO_ONE) {
+                flights.spawn(attempt(Arc::clone(app), Arc::clone(post), due, claim));
+            }
         }
     }
-    Ok(policy::OUTBOX_REST)
+    Ok(rest)
 }
 
 /// One attempt, and the note of what came of it.

@@ -79,6 +79,7 @@ impl App {
                 let mut endpoint = self.changeable(&id)?;
                 endpoint.disabled = paused;
                 let kept = self.keep_endpoint(endpoint, now).await?;
+                self.wake_deliveries();
                 Ok(EndpointAnswer::Endpoint(EndpointReport::of(&kept)))
             }
             EndpointCommand::Remove { id } => {
@@ -149,6 +150,14 @@ impl App {
     }
 
     /// An endpoint that may be sent to.
+    ///
+    /// # Errors
+    /// Why not, as a sentence without its full stop.
+    pub(super) fn is_paused(&self, id: &EndpointId) -> bool {
+        self.endpoint(id).is_some_and(|endpoint| endpoint.disabled)
+    }
+
+    /// The endpoint, where it can be sent to.
     ///
     /// # Errors
     /// Why not, as a sentence without its full stop.

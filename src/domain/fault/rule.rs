@@ -173,11 +173,11 @@ impl Rule {
         }
     }
 
-    fn is_for(&self, method: &str, path: &str, key: &KeyId) -> bool {
+    fn is_for(&self, method: &str, path: &str, key: Option<&KeyId>) -> bool {
         let asked = &self.asked;
         asked.method.as_ref().is_none_or(|given| given == method)
             && asked.path.as_ref().is_none_or(|given| given.fits(path))
-            && self.key.as_ref().is_none_or(|given| given == key)
+            && self.key.as_ref().is_none_or(|given| key == Some(given))
     }
 
     /// Counts a request that it is for; says whether it is hit.
@@ -199,7 +199,12 @@ impl Rule {
 }
 
 /// The fault of the first rule that is for a request and hits it. Rules behind that one are not asked.
-pub fn pick(rules: &mut [Rule], method: &str, path: &str, key: &KeyId) -> Option<(FaultId, Fault)> {
+pub fn pick(
+    rules: &mut [Rule],
+    method: &str,
+    path: &str,
+    key: Option<&KeyId>,
+) -> Option<(FaultId, Fault)> {
     rules.iter_mut().find_map(|rule| {
         let is_hit = rule.is_for(method, path, key) && rule.draw();
         is_hit.then_some((rule.id, rule.asked.fault))
@@ -237,14 +242,14 @@ mod tests {
     fn hits(rule: Rule, requests: usize) -> Vec<bool> {
         let mut rules = [rule];
         (0..requests)
-            .map(|_| pick(&mut rules, "POST", "/a", &key(1)).is_some())
+            .map(|_| pick(&mut rules, "POST", "/a", Some(&key(1))).is_some())
             .collect()
     }
 
     #[test]
     fn a_rule_is_for_what_it_names_and_for_all_where_it_names_nothing() {
         let mut plain = [rule(r#"{"fault":"status=503"}"#)];
-        assert!(pick(&mut plain, "GET", "/b", &key(9)).is_some());
+        assert!(pick(&mut plain, "GET", "/b", Some(&key(9))).is_some());
         let mut narrow =
             rule(r#"{"fault":"status=503","method":"post","path":"/functions/v1/create-session"}"#);
         narrow.key = Some(key(1));
@@ -256,7 +261,7 @@ mod tests {
             ("POST", "/functions/v1", key(1), false),
             ("POST", path, key(2), false),
         ] {
-            let found = pick(std::slice::from_mut(&mut narrow), method, path, &of);
+            let found = pick(std::slice::from_mut(&mut narrow), method, path, Some(&of));
             assert_eq!(found.is_some(), hit, "{method} {path} {of}");
         }
         assert_eq!((narrow.matched, narrow.applied), (1, 1));
@@ -290,7 +295,7 @@ mod tests {
         let mut last = rule(r#"{"fault":"status=502"}"#);
         last.id = id(3);
         let mut rules = [never, once, last];
-        let mut next = || pick(&mut rules, "GET", "/", &key(1)).map(|(id, _)| id);
+        let mut next = || pick(&mut rules, "GET", "/", Some(&key(1))).map(|(id, _)| id);
         assert_eq!(
             [next(), next(), next()],
             [Some(id(2)), Some(id(3)), Some(id(3))]

@@ -32,6 +32,14 @@ fn secrets_are_masked_wherever_they_stand() {
         ("whsec_MfKQ9r8GKYqrTwjU end", "whsec_... end"),
         ("a prefix sk_test_ alone", "a prefix sk_test_ alone"),
         ("ü cs_ü", "ü cs_ü"),
+        (
+            "POST /pay/0VbyrzPGyXsU49b03SH1Ak7ZvLulvlM4GO9VzLXxRUhnTC11 303",
+            "POST /pay/0... 303",
+        ),
+        (
+            "GET /pay/assets/checkout.css",
+            "GET /pay/assets/checkout.css",
+        ),
     ]);
 }
 

@@ -5,6 +5,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::domain::card_number::{CardNumber, NoCardNumber};
+use crate::domain::money::{Currency, Money};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -96,6 +97,20 @@ pub(in crate::http) fn choice(
     }
 }
 
+/// The sum that the page showed when the form was made.
+pub(in crate::http) fn agreed(body: &[u8]) -> Option<Money> {
+    let field = |wanted: &str| {
+        let mut fields = form_urlencoded::parse(body);
+        fields
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value)
+    };
+    Some(Money {
+        amount: field("amount")?.parse().ok()?,
+        currency: Currency::parse(&field("currency")?)?,
+    })
+}
+
 /// Reads the form of the bank's step; none when it says neither.
 pub(in crate::http) fn proof(body: &[u8]) -> Option<Proof> {
     let (_, result) = form_urlencoded::parse(body).find(|(name, _)| name == "result")?;
@@ -141,6 +156,11 @@ fn text(field: &Option<Zeroizing<String>>) -> &str {
 }
 
 impl Entry {
+    /// What to show when the sum is another one than the page showed.
+    pub(in crate::http) fn of_changed_amount() -> Self {
+        *Self::problem("The amount has changed. Look at it again before you pay.")
+    }
+
     fn problem(problem: &'static str) -> Box<Self> {
         let problem = Some(problem);
         Box::new(Self {

@@ -14,6 +14,7 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, guard, web};
 
 use self::pages::error::{Refused, missing_page, refused_page};
+use super::path;
 use super::refusal::describe;
 use crate::domain::refusal::Refusal;
 
@@ -32,22 +33,18 @@ pub(super) fn is_asset(path: &str) -> bool {
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let reading = || guard::Any(guard::Get()).or(guard::Head());
-    let page = |path: &'static str, allow: &'static str| {
-        web::resource(path).default_service(web::to(move || {
-            super::refuse(Refusal::MethodNotAllowed { allow })
-        }))
-    };
     config
         .service(
-            page("/pay/assets/{name}", "GET, HEAD").route(web::to(assets::asset).guard(reading())),
+            path("/pay/assets/{name}", "GET, HEAD, OPTIONS")
+                .route(web::to(assets::asset).guard(reading())),
         )
         .service(
-            page("/pay/{name}", "GET, HEAD, POST")
+            path("/pay/{name}", "GET, HEAD, POST, OPTIONS")
                 .route(web::to(visits::page).guard(reading()))
                 .route(web::to(visits::pay).method(Method::POST)),
         )
         .service(
-            page("/pay/{name}/3ds", "GET, HEAD, POST")
+            path("/pay/{name}/3ds", "GET, HEAD, POST, OPTIONS")
                 .route(web::to(visits::step_page).guard(reading()))
                 .route(web::to(visits::act).method(Method::POST)),
         );
@@ -56,9 +53,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// The policy of a page whose forms may lead to the shop: browsers look at where a form's answer redirects, too.
 fn policy_for<'a>(shop: impl Iterator<Item = &'a str>) -> String {
     let mut targets = String::new();
+    // A policy is parted by spaces, commas and semicolons, and a host may have the last two.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:/[]".contains(c);
     for url in shop.filter_map(|url| url::Url::parse(url).ok()) {
-        targets.push(' ');
-        targets.push_str(&url.origin().ascii_serialization());
+        let origin = url.origin().ascii_serialization();
+        if origin.chars().all(is_plain) {
+            targets.push(' ');
+            targets.push_str(&origin);
+        }
     }
     format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"

@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::Markup;
 
-use super::form::{Choice, Entry, Proof, choice, proof};
+use super::form::{Choice, Entry, Proof, agreed, choice, proof};
 use super::pages::frame::{Means, Order};
 use super::pages::open::{CardGroup, OpenPage, TestCard as Button, open_page};
 use super::pages::outcome::{Outcome, OutcomePage, outcome_page};
@@ -97,8 +97,19 @@ pub(super) async fn pay(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let after = match chosen.and_then(wanted) {
         Err(entry) => return Ok(open(&before, *entry, StatusCode::BAD_REQUEST)),
         Ok(Wanted::Cancel) => app.cancel_by_page(buyer.call, id).await,
-        Ok(Wanted::Pay(attempt)) => app.pay_by_page(buyer.call, id, *attempt).await,
+        Ok(Wanted::Pay(attempt)) => {
+            let agreed = agreed(&body);
+            app.pay_by_page(buyer.call, id, *attempt, agreed).await
+        }
     };
+    if after == Err(Refusal::AmountChanged) {
+        let session = app.session(&Who::Page(id), &id.to_string(), buyer.now)?;
+        return Ok(open(
+            &session,
+            Entry::of_changed_amount(),
+            StatusCode::CONFLICT,
+        ));
+    }
     went_on(&app, &before, after)
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
 
 use super::faults::Plan;
 use super::{Caller, Gate, routed_path};
@@ -75,7 +76,8 @@ impl Gate {
         if door::leads_in(path) {
             return self.enter_dashboard(request, from, now);
         }
-        if let Some(name) = checkout::name_in(path) {
+        let is_question = request.method() == Method::OPTIONS;
+        if let Some(name) = checkout::name_in(path).filter(|_| !is_question) {
             return self.enter_page(name, path, from, now);
         }
         if app.settings.mock && mock::leads_in(path) {
@@ -90,7 +92,8 @@ impl Gate {
         if let Presented::Secret(secret) = presented
             && secret.starts_with(b"cs_")
         {
-            return self.enter_buyer(app.buyer(secret), from, now);
+            let entry = self.enter_buyer(app.buyer(secret), from, now);
+            return self.with_faults(entry, request, now);
         }
         match app.identify(presented, now).await {
             Ok(entry) => self.enter_known(request, entry, now).await,
@@ -105,7 +108,7 @@ impl Gate {
         now: Timestamp,
     ) -> Entry {
         let plan = if self.app.settings.mock {
-            self.plan(request, &entry, now)
+            self.plan(request, Some(&entry), now)
         } else {
             Plan::default()
         };
@@ -156,6 +159,21 @@ impl Gate {
             buyer: limited.clone().map_or(Ok(session), Err),
             turned_away: limited,
             ..Entry::of_stranger(Told::Address(allowance))
+        }
+    }
+
+    /// What goes wrong with a buyer's request because somebody asked the mock for it.
+    fn with_faults(&self, entry: Entry, request: &ServiceRequest, now: Timestamp) -> Entry {
+        if !self.app.settings.mock || entry.buyer.is_err() {
+            return entry;
+        }
+        let plan = self.plan(request, None, now);
+        let limited = plan.limited.map(Refusal::RateLimited);
+        let turned_away = limited.or(plan.refused).or(entry.turned_away);
+        Entry {
+            turned_away,
+            fault: plan.fault,
+            ..entry
         }
     }
 

@@ -12,7 +12,6 @@ use crate::domain::limit::Scope;
 use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::time::Timestamp;
 use crate::http::sending::Extent;
-use crate::limiter::KeyLimiter;
 
 const X_ATLAS_MOCK: &str = "x-atlas-mock";
 
@@ -39,11 +38,21 @@ impl Plan {
 }
 
 impl Gate {
-    /// What goes wrong with a request of this key: what its header asks for, else what a rule says.
-    pub(super) fn plan(&self, request: &ServiceRequest, entry: &KeyEntry, now: Timestamp) -> Plan {
-        if entry.key.mode != Mode::Test {
+    /// What goes wrong with a request of this key, or of a buyer, who has none: what its header asks for, else what a
+    /// rule says.
+    pub(super) fn plan(
+        &self,
+        request: &ServiceRequest,
+        entry: Option<&KeyEntry>,
+        now: Timestamp,
+    ) -> Plan {
+        if entry.is_some_and(|entry| entry.key.mode != Mode::Test) {
             return Plan::default();
         }
+        let spent = |scope| match entry {
+            Some(entry) => entry.limiter.as_if_spent(scope, now),
+            None => self.app.buyers.as_if_spent(now),
+        };
         let (rule, fault) = match asked_for(request) {
             Some(Ok(fault)) => (None, fault),
             Some(Err(refusal)) => {
@@ -54,20 +63,21 @@ impl Gate {
             }
             None => {
                 let (method, path) = (request.method().as_str(), request.path());
-                match self.app.mock.faults.pick(method, path, &entry.key.id) {
+                let key = entry.map(|entry| &entry.key.id);
+                match self.app.mock.faults.pick(method, path, key) {
                     Some((rule, fault)) => (Some(rule), fault),
                     None => return Plan::default(),
                 }
             }
         };
         let limited = match fault.end {
-            Some(End::RateLimit(scope)) => Some(entry.limiter.as_if_spent(scope, now)),
+            Some(End::RateLimit(scope)) => Some(spent(scope)),
             Some(End::Status(_) | End::DropBefore | End::DropAfterCommit) | None => None,
         };
         Plan {
             rule,
             limited,
-            refused: refusal_of(&fault, &entry.limiter, now),
+            refused: refusal_of(&fault, spent),
             fault: Some(fault),
         }
     }
@@ -97,7 +107,7 @@ fn asked_for(request: &ServiceRequest) -> Option<Result<Fault, Refusal>> {
 }
 
 /// What refuses a request that is not to be run.
-fn refusal_of(fault: &Fault, limiter: &KeyLimiter, now: Timestamp) -> Option<Refusal> {
+fn refusal_of(fault: &Fault, spent: impl Fn(Scope) -> RateLimited) -> Option<Refusal> {
     match fault.end? {
         End::Status(status) => Some(match status {
             401 => Refusal::KeyUnknown,
@@ -106,7 +116,7 @@ fn refusal_of(fault: &Fault, limiter: &KeyLimiter, now: Timestamp) -> Option<Ref
             },
             404 => Refusal::SessionNotFound,
             409 => Refusal::IdempotencyKeyInUse,
-            429 => Refusal::RateLimited(limiter.as_if_spent(Scope::Minute, now)),
+            429 => Refusal::RateLimited(spent(Scope::Minute)),
             500 => Refusal::Internal,
             503 => Refusal::StorageUnavailable,
             status => Refusal::SimulatedFault { status },

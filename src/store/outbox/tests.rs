@@ -35,7 +35,13 @@ fn keep(store: &Store, millis: u64, to: &[u8]) -> Event {
 }
 
 fn outbox(store: &Store) -> Vec<Due> {
-    store.outbox().collect::<Result<_, _>>().expect("read")
+    let (mut all, mut last) = (Vec::new(), None);
+    while let Some(endpoint) = store.next_in_outbox(last.as_ref()).expect("read") {
+        all.extend(store.outbox_of(&endpoint).map(|due| due.expect("read")));
+        last = Some(endpoint);
+    }
+    all.sort_by_key(|due| due.at);
+    all
 }
 
 /// The times and endpoints of the outbox.

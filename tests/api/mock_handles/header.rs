@@ -1,6 +1,6 @@
 //! `X-Atlas-Mock`: one request fails as its header says.
 
-use super::{mock, sessions};
+use super::{is_cut, mock, sessions};
 use crate::world::{Key, NOON, ORDER, Request, World};
 
 fn with(request: Request, value: &str) -> Request {
@@ -153,4 +153,24 @@ fn faults_meet_reads_and_unknown_paths_of_a_key_as_well() {
     nowhere.expect(503, "storage_unavailable");
     let body = with(world.post("/nowhere").key(&key), "status=503").json(ORDER);
     body.send().expect(503, "storage_unavailable");
+}
+
+#[test]
+fn a_buyer_s_request_fails_on_purpose_too_and_the_repeat_is_a_replay() {
+    let world = mock();
+    let key = world.key();
+    let session = world.order(&key).send().json();
+    let text = |name: &str| session[name].as_str().expect("text").to_owned();
+    let path = format!("/functions/v1/confirm-payment/{}", text("id"));
+    let confirm = || {
+        let request = world.post(&path).bearer(&text("client_secret"));
+        request
+            .json(r#"{"token_id":"tok_visa"}"#)
+            .idempotent("pay_1")
+    };
+    is_cut(&confirm().header("X-Atlas-Mock", "drop-after-commit"));
+    let again = confirm().send();
+    assert_eq!((again.status, again.replayed()), (200, true));
+    let limited = confirm().header("X-Atlas-Mock", "rate-limit=minute").send();
+    limited.expect(429, "rate_limit_exceeded");
 }

@@ -179,3 +179,16 @@ fn a_restart_does_not_bring_an_expired_session_back() {
     shop.pay(&sale, "tok_visa")
         .expect(401, "invalid_client_secret");
 }
+
+#[test]
+fn who_was_slow_to_send_pays_no_session_that_is_over_meanwhile() {
+    let shop = Shop::new();
+    let sale = short_sale(&shop);
+    let confirm = shop.confirm(&sale, &json!({"token_id": "tok_visa"}));
+    let slow = confirm.begin(3);
+    // Held until the head was read: then the request has come.
+    shop.world.advance(HOUR * 2);
+    let answer = slow.finish();
+    answer.expect(401, "invalid_client_secret");
+    shop.expect_states(&sale, "canceled", None);
+}

@@ -171,3 +171,18 @@ fn the_policy_of_a_page_lets_its_form_end_at_the_shop() {
         assert!(lets("https:", "https://shop.example"), "{sources:?}");
     }
 }
+
+#[test]
+fn a_buyer_pays_what_the_page_showed_or_nothing() {
+    let shop = Shop::new();
+    let sale = shop.sale();
+    let page = Page::open(&shop.world, &sale.page());
+    ok(&shop.update(&sale, &json!({"amount": 9_999_900})).send());
+    let answer = page.send(&shop.world, &[("card", "4242424242424242")]);
+    let page = Page::of(&sale.page(), answer, 409);
+    assert!(page.html.holds("The amount has changed"));
+    shop.expect_states(&sale, "requires_payment_method", None);
+    let answer = page.send(&shop.world, &[("card", "4242424242424242")]);
+    assert_eq!(answer.status, 303);
+    shop.expect_states(&sale, "succeeded", Some("captured"));
+}

@@ -3,6 +3,7 @@
 mod again;
 pub mod delivery;
 mod endpoints;
+mod expiries;
 mod outbox;
 pub mod receiver;
 mod retries;

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::{Order, Width, amount, test_page};
+use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::http::checkout::form::Entry;
 use crate::http::money;
@@ -52,13 +53,13 @@ pub(in crate::http) fn open_page(view: &OpenPage<'_>) -> Markup {
             h1 { span.quiet { "To pay" } " " (amount(view.order.money)) }
             @if let Some(text) = view.order.description { p.description { (text) } }
             @if let Some(problem) = view.entry.problem { p.notice role="alert" { (problem) } }
-            @if view.cards.is_some() { (card_form(&view.entry, &amount_in_words)) }
+            @if view.cards.is_some() { (card_form(&view.entry, view.order.money, &amount_in_words)) }
             (other_ways(view))
             p.quiet { "You can pay here until " time datetime=(view.expires_at.rfc3339()) {
                 (view.expires_at.spelled())
             } "." }
         }
-        @if let Some(groups) = view.cards { (test_cards(groups)) }
+        @if let Some(groups) = view.cards { (test_cards(groups, view.order.money)) }
     };
     test_page(&title, Width::Wide, &body)
 }
@@ -84,6 +85,7 @@ fn other_ways(view: &OpenPage<'_>) -> Markup {
             p.notice { "None of the ways to pay that the shop takes works on this page." }
         }
         form method="post" {
+            (agreed(view.order.money))
             @if view.has_paypal {
                 @if has_card { p.or { "or" } }
                 button.paypal name="do" value="paypal" { "Pay with PayPal" }
@@ -139,12 +141,21 @@ fn fields(entry: &Entry) -> [Field<'_>; 4] {
     ]
 }
 
-fn card_form(entry: &Entry, amount: &str) -> Markup {
+/// What the buyer agrees to pay by sending the form: this sum, and no other that it may have become.
+fn agreed(money: Money) -> Markup {
+    html! {
+        input type="hidden" name="amount" value=(money.amount);
+        input type="hidden" name="currency" value=(money.currency.code());
+    }
+}
+
+fn card_form(entry: &Entry, money: Money, amount: &str) -> Markup {
     let fields = fields(entry);
     let wrong = fields.iter().position(|field| field.error.is_some());
     let (number, row) = (&fields[0], &fields[1..]);
     html! {
         form.card method="post" novalidate aria-labelledby="card-title" {
+            (agreed(money))
             h2 #card-title { "Card" }
             @if wrong.is_some() { p.notice role="alert" { "The card could not be read. Look at the marked fields." } }
             div.field { (input(number, wrong == Some(0))) }
@@ -184,9 +195,10 @@ fn error_of(name: &str, error: &str) -> Markup {
     html! { p.error id={ (name) "-error" } { (error) } }
 }
 
-fn test_cards(groups: &[CardGroup<'_>]) -> Markup {
+fn test_cards(groups: &[CardGroup<'_>], money: Money) -> Markup {
     html! {
         form.tests method="post" {
+            (agreed(money))
             fieldset {
                 legend { h2 { "Test cards" } }
                 p.quiet { "Each pays at once, without the form, and ends as its label says." }
