@@ -18,20 +18,22 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use self::page::docs_page;
+use super::gate::Visit;
 use super::openapi::document;
 use super::readable;
+use crate::domain::refusal::Refusal;
 
 const ROOT: &str = "/docs";
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-static PAGE: LazyLock<String> = LazyLock::new(|| docs_page(document()).into_string());
+static PAGE: OnceLock<String> = OnceLock::new();
 
 /// Whether a path is one of the reference.
 pub(super) fn leads_in(path: &str) -> bool {
@@ -46,9 +48,16 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// `GET /docs`
-async fn serve() -> HttpResponse {
-    HttpResponse::Ok()
+async fn serve(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let app = Visit::of(&request)?.app;
+    let page = PAGE.get_or_init(|| {
+        // Its lines are to be pasted into a shell, which knows no base.
+        let mut document = document().clone();
+        document["servers"][0]["url"] = app.base_url().into();
+        docs_page(&document).into_string()
+    });
+    Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(PAGE.as_str())
+        .body(page.as_str()))
 }

@@ -118,7 +118,8 @@ fn curl(document: Document<'_>, operation: &Operation<'_>, parameters: &[&Value]
     let authorization = authorization(document, operation.node);
     command(&Call {
         method: &operation.method,
-        url: &url(document, operation.path, &values),
+        server: server(document),
+        target: &target(operation.path, &values),
         authorization: authorization.as_deref(),
         headers: &headers,
         body: body.as_deref(),
@@ -136,12 +137,15 @@ fn value_of(document: Document<'_>, parameter: &Value) -> String {
         .map_or_else(String::new, |value| written(&value))
 }
 
-fn url(document: Document<'_>, path: &str, values: &[(&str, &str, String)]) -> String {
-    let server = document
-        .at(&["servers"])
-        .and_then(|servers| text(servers.get(0)?, "url"))
-        .unwrap_or_default();
-    let mut url = format!("{}{path}", server.trim_end_matches('/'));
+fn server<'a>(document: Document<'a>) -> &'a str {
+    let servers = document.at(&["servers"]);
+    let first = servers.and_then(|servers| text(servers.get(0)?, "url"));
+    first.unwrap_or_default().trim_end_matches('/')
+}
+
+/// Path and query, with what they must have filled in.
+fn target(path: &str, values: &[(&str, &str, String)]) -> String {
+    let mut url = path.to_owned();
     for (_, name, value) in values.iter().filter(|(place, ..)| *place == "path") {
         url = url.replace(&format!("{{{name}}}"), value);
     }

@@ -60,14 +60,18 @@ pub(in crate::http) struct Difference {
 }
 
 /// Headers that curl makes itself, or that belong to one connection.
-const NOT_COPIED: [&str; 9] = [
+const NOT_COPIED: [&str; 13] = [
     "accept",
     "accept-encoding",
     "authorization",
     "connection",
     "content-length",
+    "expect",
     "host",
+    "keep-alive",
+    "te",
     "transfer-encoding",
+    "upgrade",
     "user-agent",
     "x-request-id",
 ];
@@ -189,7 +193,8 @@ fn curl(view: &RequestPage) -> String {
         .collect();
     command(&Call {
         method: &view.row.method,
-        url: &format!("{}{}", view.server, view.row.path),
+        server: &view.server,
+        target: &view.row.path,
         authorization: Some("Bearer $ATLAS_KEY"),
         headers: &headers,
         body: match &view.sent.body {

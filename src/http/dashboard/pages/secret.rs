@@ -134,7 +134,8 @@ fn idempotency_key(id: KeyId) -> String {
 fn curl(view: &NewSecret<'_>) -> String {
     command(&Call {
         method: "POST",
-        url: &format!("{}{PATH}", view.server),
+        server: view.server,
+        target: PATH,
         authorization: Some(&format!("Bearer {}", view.secret)),
         headers: &[
             ("Content-Type", "application/json"),
