@@ -79,11 +79,19 @@ pub(super) fn sent(request: &HttpRequest) -> Result<(Desk, Fields), Refusal> {
 
 /// A limit of a key's own; empty for the server's.
 pub(super) fn own_limit(text: &str) -> Result<Option<u32>, String> {
-    let text = text.replace([',', ' '], "");
     if text.is_empty() {
-        Ok(None)
+        return Ok(None);
+    }
+    // Grouped as the Dashboard itself writes numbers; `1,5` may well mean one and a half.
+    let mut groups = text.split([',', ' ']);
+    let is_first = groups
+        .next()
+        .is_some_and(|group| (1..=3).contains(&group.len()));
+    let is_grouped = is_first && groups.all(|group| group.len() == 3);
+    if is_grouped {
+        limit(&text.replace([',', ' '], "")).map(Some)
     } else {
-        limit(&text).map(Some)
+        limit(text).map(Some)
     }
 }
 
@@ -103,4 +111,27 @@ pub(super) fn expiry(text: &str) -> Result<Option<Change<u64>>, String> {
     }
     let seconds = seconds(text).map_err(|must| format!("{must}, or never"))?;
     Ok(seconds.map(Change::To))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_read_with_its_thousands_apart_and_in_no_other_way() {
+        for (text, limit) in [
+            ("", None),
+            ("7", Some(7)),
+            ("1000", Some(1_000)),
+            ("1,000", Some(1_000)),
+            ("1 000 000", Some(1_000_000)),
+        ] {
+            assert_eq!(own_limit(text), Ok(limit), "{text}");
+        }
+        for text in [
+            "1,5", "1,50", "1,0000", "1000,000", ",5", "1,,000", "1.5", "0", "-1",
+        ] {
+            assert!(own_limit(text).is_err(), "{text}");
+        }
+    }
 }

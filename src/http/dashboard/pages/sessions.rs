@@ -5,13 +5,14 @@ use maud::{Markup, html};
 use super::fields::{Input, select};
 use super::layout::{Frame, Page, Section, page};
 use super::listing::filter_buttons;
-use super::words::clip;
+use super::words::{clip, count};
 use super::{links, money, parts};
 use crate::domain::id::SessionId;
 use crate::domain::key::{Account, Mode};
 use crate::domain::money::Money;
 use crate::domain::session::SessionStatus;
 use crate::domain::time::Timestamp;
+use crate::policy;
 
 /// Characters of a text of a client's that a row shows.
 const SHOWN: usize = 48;
@@ -77,12 +78,17 @@ pub(in crate::http) fn list(frame: &Frame, view: &SessionList) -> Markup {
     )
 }
 
-fn nothing(view: &SessionList) -> &'static str {
-    if view.mode.is_none() && view.account.is_empty() && !view.is_later_page {
-        "No session yet. Your server makes one with POST /functions/v1/create-session; the page of a new key \
-            has it ready to paste."
-    } else {
-        "No session fits. Clear the filter to see them all."
+fn nothing(view: &SessionList) -> String {
+    let looked_at = count(policy::PAGE_SCAN as u64);
+    match (view.next.is_some(), view.is_later_page) {
+        (true, false) => format!("None among the latest {looked_at}; go on with Older."),
+        (true, true) => format!("None among the next {looked_at}; go on with Older."),
+        (false, false) if view.mode.is_none() && view.account.is_empty() => {
+            "No session yet. Your server makes one with POST /functions/v1/create-session; the page of a new \
+                key has it ready to paste."
+                .to_owned()
+        }
+        (false, _) => "No session fits. Clear the filter to see them all.".to_owned(),
     }
 }
 
@@ -152,6 +158,47 @@ fn pager(view: &SessionList, query: &[(&str, &str)]) -> Markup {
                 @if view.is_later_page { a href=(newest) { "Newest" } }
                 @if let Some(older) = older { a href=(older) rel="next" { "Older" } }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(next: Option<SessionId>, is_later_page: bool) -> String {
+        let view = SessionList {
+            mode: Some(Mode::Live),
+            account: String::new(),
+            rows: Vec::new(),
+            is_later_page,
+            next,
+            now: Timestamp::default(),
+        };
+        let frame = Frame {
+            csrf: String::new(),
+            notice: None,
+        };
+        list(&frame, &view).into_string()
+    }
+
+    #[test]
+    fn a_search_that_is_not_over_says_so_and_where_it_goes_on() {
+        let next = Some(SessionId::new(Timestamp::default(), [b'a'; 24]));
+        for (is_later_page, words) in [
+            (false, "None among the latest 5,000; go on with Older."),
+            (true, "None among the next 5,000; go on with Older."),
+        ] {
+            let page = said(next, is_later_page);
+            assert!(
+                page.contains(words) && page.contains(">Older</a>"),
+                "{page}"
+            );
+            let page = said(None, is_later_page);
+            assert!(
+                page.contains("No session fits.") && !page.contains(">Older</a>"),
+                "{page}"
+            );
         }
     }
 }
