@@ -144,12 +144,13 @@ pub const USUAL_HEADERS: usize = 768;
 pub const CAPTURED_HEADERS: usize = 4 * 1024;
 /// Pages that watch at once; each is a connection.
 pub const WATCHERS: usize = 64;
-/// Requests that may wait for a page that watches; beyond that it misses the oldest.
-pub const WATCH_BACKLOG: usize = 64;
+/// After so many requests a page that watches looks before its time: half of those that the smaller log keeps, so that
+/// it sees each before it is forgotten.
+pub const WATCH_HURRY: u64 = REQUEST_LOG_STRANGERS as u64 / 2;
 /// How often a page that watches is told what is new: soon enough to be live, seldom enough to be read.
 pub const WATCH_PACE: Duration = Duration::from_millis(250);
-/// Rows told a page at once; of more, the latest.
-pub const WATCH_ROWS: usize = 20;
+/// Rows told a page at once; of more, the latest. No page has room for more.
+pub const WATCH_ROWS: usize = PAGE_ROWS;
 /// A page that watches hears something at least this often, so that a connection that is gone is noticed.
 pub const WATCH_PING: Duration = Duration::from_secs(15);
 /// Rows on a page of a list.

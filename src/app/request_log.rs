@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::KeyEntry;
 use crate::domain::fault::Fault;
@@ -130,7 +130,26 @@ impl Exchange {
 /// The latest requests.
 pub struct RequestLog {
     rings: RwLock<Rings>,
-    watchers: broadcast::Sender<Arc<Exchange>>,
+    /// Told a number now and then, so that those who watch look before what they watch for is forgotten.
+    hurry: watch::Sender<u64>,
+    /// Places for those who watch.
+    places: Arc<Semaphore>,
+}
+
+/// A place among those who watch; given back by drop.
+pub struct Watching {
+    _place: OwnedSemaphorePermit,
+    hurry: watch::Receiver<u64>,
+}
+
+impl Watching {
+    /// Waits until so many requests have come that it is time to look.
+    pub async fn hurry(&mut self) {
+        if self.hurry.changed().await.is_err() {
+            // Nothing comes any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[derive(Default)]
@@ -166,18 +185,32 @@ impl Default for RequestLog {
     fn default() -> Self {
         Self {
             rings: RwLock::default(),
-            watchers: broadcast::channel(policy::WATCH_BACKLOG).0,
+            hurry: watch::Sender::default(),
+            places: Arc::new(Semaphore::new(policy::WATCHERS)),
         }
     }
 }
 
+impl Rings {
+    fn newest_first(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        let mut of_keys = self.of_keys.exchanges.iter().rev().peekable();
+        let mut of_strangers = self.of_strangers.exchanges.iter().rev().peekable();
+        std::iter::from_fn(move || match (of_keys.peek(), of_strangers.peek()) {
+            (Some(one), Some(other)) if one.number < other.number => of_strangers.next(),
+            (Some(_), _) => of_keys.next(),
+            (None, _) => of_strangers.next(),
+        })
+    }
+}
+
 impl RequestLog {
-    /// Keeps a request, forgets the oldest and tells whoever watches.
+    /// Keeps a request and forgets the oldest.
     pub fn push(&self, mut exchange: Arc<Exchange>) {
         let mut rings = self.rings.write();
         rings.latest += 1;
+        let number = rings.latest;
         match Arc::get_mut(&mut exchange) {
-            Some(exchange) => exchange.number = rings.latest,
+            Some(exchange) => exchange.number = number,
             // Somebody holds it already: then it is not new.
             None => return,
         }
@@ -186,13 +219,12 @@ impl RequestLog {
         } else {
             (&mut rings.of_strangers, policy::REQUEST_LOG_STRANGERS)
         };
-        let gone = ring.push(Arc::clone(&exchange), most);
+        let gone = ring.push(exchange, most);
         drop(rings);
         // What is forgotten is freed outside the lock.
         drop(gone);
-        if self.watchers.receiver_count() > 0 {
-            // All may have gone in between.
-            let _ = self.watchers.send(exchange);
+        if number.is_multiple_of(policy::WATCH_HURRY) {
+            self.hurry.send_replace(number);
         }
     }
 
@@ -211,14 +243,8 @@ impl RequestLog {
         most: usize,
     ) -> (Vec<Arc<Exchange>>, bool) {
         let rings = self.rings.read();
-        let mut of_keys = rings.of_keys.exchanges.iter().rev().peekable();
-        let mut of_strangers = rings.of_strangers.exchanges.iter().rev().peekable();
-        let newest_first = std::iter::from_fn(|| match (of_keys.peek(), of_strangers.peek()) {
-            (Some(one), Some(other)) if one.number < other.number => of_strangers.next(),
-            (Some(_), _) => of_keys.next(),
-            (None, _) => of_strangers.next(),
-        });
-        let mut found: Vec<_> = newest_first
+        let mut found: Vec<_> = rings
+            .newest_first()
             .filter(|exchange| wanted(exchange))
             .skip(skip)
             .take(most + 1)
@@ -242,14 +268,38 @@ impl RequestLog {
         by_number(&rings.of_keys).or_else(|| by_number(&rings.of_strangers))
     }
 
-    /// How many watch.
-    pub fn watchers(&self) -> usize {
-        self.watchers.receiver_count()
+    /// The number of the latest request.
+    pub fn last(&self) -> u64 {
+        self.rings.read().latest
     }
 
-    /// Each request from now on.
-    pub fn watch(&self) -> broadcast::Receiver<Arc<Exchange>> {
-        self.watchers.subscribe()
+    /// The requests after this number that `wanted` picks, oldest first, of more than `most` the latest; and the number
+    /// after which to ask next.
+    pub fn after(
+        &self,
+        number: u64,
+        wanted: impl Fn(&Exchange) -> bool,
+        most: usize,
+    ) -> (Vec<Arc<Exchange>>, u64) {
+        let rings = self.rings.read();
+        let mut found: Vec<_> = rings
+            .newest_first()
+            .take_while(|exchange| exchange.number > number)
+            .filter(|exchange| wanted(exchange))
+            .take(most)
+            .map(Arc::clone)
+            .collect();
+        found.reverse();
+        (found, rings.latest)
+    }
+
+    /// Takes a place among those who watch; None when all are taken.
+    pub fn watch(&self) -> Option<Watching> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Watching {
+            _place: place,
+            hurry: self.hurry.subscribe(),
+        })
     }
 }
 

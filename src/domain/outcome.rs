@@ -40,6 +40,16 @@ impl Outcome {
             Self::Error => "error",
         }
     }
+
+    /// The word, and which statuses it stands for where that is not plain.
+    pub const fn explained(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Replayed => "replayed",
+            Self::Refused => "refused (4xx)",
+            Self::Error => "error (5xx, or client gone)",
+        }
+    }
 }
 
 /// Requests by how they ended.

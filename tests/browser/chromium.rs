@@ -1,20 +1,19 @@
 //! A headless Chromium of its own, driven by chromedriver; both end with it.
 
 use std::future::Future;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
-use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::driver::Driver;
 use crate::process::has_tool;
 
 const ARGUMENTS: [&str; 9] = [
@@ -108,6 +107,21 @@ impl Browser {
     /// The path at which it is.
     pub fn path(&self) -> String {
         self.run(self.client.current_url()).path().to_owned()
+    }
+
+    /// The tab that is shown.
+    pub fn tab(&self) -> WindowHandle {
+        self.run(self.client.window())
+    }
+
+    /// Opens another tab before this one.
+    pub fn open_tab(&self) {
+        let opened = self.run(self.client.new_window(true));
+        self.show_tab(&opened.handle);
+    }
+
+    pub fn show_tab(&self, tab: &WindowHandle) {
+        self.run(self.client.switch_to_window(tab.clone()));
     }
 
     pub fn has(&self, css: &str) -> bool {
@@ -352,45 +366,5 @@ impl WebDriverCompatibleCommand for Post {
 
     fn method_and_body(&self, _: &url::Url) -> (hyper::Method, Option<String>) {
         (hyper::Method::POST, Some(self.body.to_string()))
-    }
-}
-
-/// A chromedriver on a port that it chose itself. What it says is kept open to be said.
-struct Driver {
-    process: Child,
-    said: BufReader<ChildStdout>,
-    port: u16,
-}
-
-impl Driver {
-    fn start() -> Self {
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let said = BufReader::new(process.stdout.take().expect("standard output"));
-        let mut driver = Self {
-            process,
-            said,
-            port: 0,
-        };
-        while driver.port == 0 {
-            let mut line = String::new();
-            let read = driver.said.read_line(&mut line).expect("a line");
-            assert!(read > 0, "chromedriver does not start");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                driver.port = port.trim().trim_end_matches('.').parse().expect("a port");
-            }
-        }
-        driver
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }

@@ -75,3 +75,29 @@ fn a_secret_is_copied_by_a_button() {
     );
     assert_eq!(copied, secret.as_str());
 }
+
+#[test]
+fn a_button_that_is_pressed_twice_loses_no_secret() {
+    let Some(desk) = Desk::inside() else { return };
+    let twice = |form: &str| {
+        desk.browser.script(&format!(
+            "const button = document.querySelector('{form} .buttons button'); button.click(); \
+             for (const wait of [0, 1, 2, 3, 5, 8]) setTimeout(() => button.click(), wait);"
+        ));
+    };
+    desk.goto("/keys/new");
+    desk.browser
+        .fill("form#create input[name=name]", "Shop server");
+    twice("form#create");
+    let secret = desk.browser.exact_text("#secret");
+    assert_eq!(desk.order(&secret, "").status, 201);
+    let id = desk.keys()[0]["id"].as_str().expect("an id").to_owned();
+    desk.goto(&format!("/keys/{id}"));
+    desk.browser.reveal("form#roll");
+    twice("form#roll");
+    let secret = desk.browser.exact_text("#secret");
+    assert_eq!(desk.order(&secret, "").status, 201);
+    // A form that was left and come back to can be sent.
+    desk.browser.back();
+    desk.browser.wait_for("form#roll button:enabled");
+}

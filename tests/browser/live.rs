@@ -67,3 +67,35 @@ fn an_open_page_does_not_hold_the_server_up() {
     assert_eq!(status.code(), Some(0));
     assert!(!desk.browser.dialog_is_open());
 }
+
+#[test]
+fn pages_that_nobody_sees_hold_no_connection() {
+    let Some(desk) = Desk::inside() else { return };
+    desk.goto("/requests");
+    // A browser opens six connections to a host at most.
+    for _ in 0..8 {
+        desk.browser.open_tab();
+        desk.goto("/requests");
+        desk.browser.wait_for("[data-mark=on]");
+    }
+}
+
+#[test]
+fn a_page_that_is_seen_again_shows_what_it_missed() {
+    let Some(desk) = Desk::inside() else { return };
+    let key = desk.key(&[]);
+    desk.goto("/requests");
+    desk.browser.wait_for("[data-mark=on]");
+    desk.browser.script("window.same = true");
+    desk.order(&key.secret, "seen");
+    desk.browser.wait_for_text("requests", "seen");
+    let first = desk.browser.tab();
+    desk.browser.open_tab();
+    desk.goto("/keys");
+    desk.order(&key.secret, "missed");
+    desk.browser.show_tab(&first);
+    desk.browser.wait_for_text("requests", "missed");
+    let rows = "return document.querySelectorAll('#requests tbody tr').length";
+    assert_eq!(desk.browser.script(rows), 2);
+    assert_eq!(desk.browser.script("return window.same"), true);
+}

@@ -9,6 +9,7 @@
 mod checkout;
 mod chromium;
 mod desk;
+mod driver;
 mod hostile;
 mod keyboard;
 mod keys;

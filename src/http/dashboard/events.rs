@@ -1,14 +1,17 @@
 //! What pages that watch are told: new requests as rows of the table, and what a key's limits stand at. By
 //! server-sent events (WHATWG HTML, 9.2), a few times a second at most.
+//!
+//! A page says which request it has seen last, and each row tells its number, so that nothing is missed between the page
+//! and its stream, nor between two streams.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::Stream;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::watch;
 
 use super::Desk;
@@ -19,16 +22,22 @@ use super::pages::requests::{RequestFilter, row as row_of};
 use super::requests::{filter, picks, row};
 use crate::app::App;
 use crate::app::operators::Operator;
-use crate::app::request_log::Exchange;
+use crate::app::request_log::Watching;
 use crate::domain::id::KeyId;
 use crate::domain::refusal::Refusal;
 use crate::policy;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A page that watches.
 struct Watcher {
     app: Arc<App>,
     operator: Operator,
-    new: Receiver<Arc<Exchange>>,
+    watching: Watching,
+    /// The number of the last request that was looked at.
+    seen: u64,
+    /// Rows to tell, oldest first.
+    rows: VecDeque<String>,
     stopping: watch::Receiver<bool>,
     pace: tokio::time::Interval,
     filter: RequestFilter,
@@ -41,11 +50,8 @@ struct Watcher {
 /// `GET /dashboard/events/requests`
 pub(super) async fn requests(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&request)?;
-    stream(
-        desk,
-        filter(&Fields::of_query(request.query_string())),
-        None,
-    )
+    let filter = filter(&Fields::of_query(request.query_string()));
+    stream(desk, &request, filter, None)
 }
 
 /// `GET /dashboard/events/keys/{id}`
@@ -60,17 +66,35 @@ pub(super) async fn key(
         key: id.to_string(),
         ..RequestFilter::default()
     };
-    stream(desk, filter, Some(id))
+    stream(desk, &request, filter, Some(id))
 }
 
-fn stream(desk: Desk, filter: RequestFilter, key: Option<KeyId>) -> Result<HttpResponse, Refusal> {
-    if desk.app.requests.watchers() >= policy::WATCHERS {
-        return Err(Refusal::TooManyWatchers);
+/// The number of the request that a page has seen last: as the browser heard it in an event, or as it stood on the
+/// page. A page of before a restart names one that is not there yet; it has seen nothing of what is.
+fn seen(request: &HttpRequest, last: u64) -> u64 {
+    let heard = request.headers().get(LAST_EVENT_ID);
+    let heard = heard.and_then(|id| id.to_str().ok()?.parse().ok());
+    let fields = Fields::of_query(request.query_string());
+    match heard.or_else(|| fields.text("after").parse().ok()) {
+        Some(seen) if seen > last => 0,
+        Some(seen) => seen,
+        None => last,
     }
+}
+
+fn stream(
+    desk: Desk,
+    request: &HttpRequest,
+    filter: RequestFilter,
+    key: Option<KeyId>,
+) -> Result<HttpResponse, Refusal> {
+    let watching = desk.app.requests.watch().ok_or(Refusal::TooManyWatchers)?;
     let mut pace = tokio::time::interval(policy::WATCH_PACE);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let watcher = Watcher {
-        new: desk.app.requests.watch(),
+        watching,
+        seen: seen(request, desk.app.requests.last()),
+        rows: VecDeque::new(),
         stopping: desk.app.stopping.subscribe(),
         operator: desk.operator,
         app: desk.app,
@@ -102,9 +126,14 @@ impl Watcher {
     /// The next thing to tell; None when the server stops or the person is logged out.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            tokio::select! {
+            let is_time = tokio::select! {
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                _ = self.pace.tick() => (),
+                () = self.watching.hurry() => false,
+                _ = self.pace.tick() => true,
+            };
+            self.look();
+            if !is_time {
+                continue;
             }
             if !self
                 .app
@@ -126,21 +155,24 @@ impl Watcher {
         }
     }
 
-    fn news(&mut self) -> String {
-        let mut rows: Vec<Arc<Exchange>> = Vec::new();
-        loop {
-            match self.new.try_recv() {
-                Ok(exchange) if picks(&self.filter, &exchange) => rows.push(exchange),
-                Ok(_) | Err(TryRecvError::Lagged(_)) => (),
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
-        }
-        let skipped = rows.len().saturating_sub(policy::WATCH_ROWS);
-        let rows = rows[skipped..].iter().map(|exchange| {
-            let html = row_of(&row(exchange)).into_string();
-            message("#requests tbody", "prepend", &html)
+    /// Notes the rows that are new.
+    fn look(&mut self) {
+        let (app, filter) = (&self.app, &self.filter);
+        let wanted = |exchange: &_| picks(app, filter, exchange);
+        let (found, seen) = app.requests.after(self.seen, wanted, policy::WATCH_ROWS);
+        self.seen = seen;
+        let rows = found.iter().map(|exchange| {
+            let html = row_of(&row(app, exchange)).into_string();
+            let message = message("#requests tbody", "prepend", &html);
+            format!("id: {}\n{message}", exchange.number)
         });
-        let mut text: String = rows.collect();
+        self.rows.extend(rows);
+        let skipped = self.rows.len().saturating_sub(policy::WATCH_ROWS);
+        self.rows.drain(..skipped);
+    }
+
+    fn news(&mut self) -> String {
+        let mut text: String = self.rows.drain(..).collect();
         text.push_str(&self.changed_limits().unwrap_or_default());
         text
     }

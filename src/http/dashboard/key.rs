@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::form::{Fields, expiry, sent};
 use super::keys::{checked, checked_limits, limit_fields, once};
-use super::pages::chart::Outcomes as Bars;
 use super::pages::fields::Field;
 use super::pages::key::{KeyFacts, KeyForms, KeyPage, key_page};
 use super::pages::key_forms::{RevokeForm, RollForm, UpdateForm};
@@ -21,7 +20,6 @@ use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand};
 use crate::config::Span;
 use crate::domain::id::KeyId;
 use crate::domain::key::{KeyName, KeyState};
-use crate::domain::outcome::{Outcome, Outcomes};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Timestamp, seconds_up};
 
@@ -48,7 +46,9 @@ pub(super) async fn page(
     let done = match Fields::of_query(request.query_string()).text("done") {
         "saved" => Some("Saved. It is in force for every request from now on."),
         "revoked" => Some("Revoked. Every request with this key is refused from now on."),
-        "rolled" => Some("This key was rolled already, and its secret was shown then."),
+        "rolled-once" => Some(
+            "This form was sent twice; the secret was made once. If you did not see it, roll the key again.",
+        ),
         _ => None,
     };
     desk.frame.notice = done;
@@ -60,8 +60,8 @@ fn view(desk: &Desk, entry: &Arc<KeyEntry>) -> Result<KeyPage, Refusal> {
     let of_key = |exchange: &crate::app::request_log::Exchange| {
         exchange.key.as_ref().is_some_and(|by| by.key.id == key.id)
     };
+    let seen = desk.app.requests.last();
     let (latest, _) = desk.app.requests.latest(of_key, 0, LATEST);
-    let days = desk.app.last_days(entry, now)?;
     let state = key.state(now);
     Ok(KeyPage {
         facts: KeyFacts {
@@ -83,17 +83,14 @@ fn view(desk: &Desk, entry: &Arc<KeyEntry>) -> Result<KeyPage, Refusal> {
                 .collect(),
         },
         limits: limits_now(entry, now),
-        days: days
-            .into_iter()
-            .map(|(day, counts)| (day, bars(&counts)))
-            .collect(),
-        hour: entry
-            .traffic
-            .last_hour(now)
+        days: desk.app.last_days(entry, now)?,
+        hour: entry.traffic.last_hour(now),
+        latest: latest
             .iter()
-            .map(|(minute, counts)| (*minute, bars(counts)))
+            .map(|exchange| row(&desk.app, exchange))
             .collect(),
-        latest: latest.iter().map(|exchange| row(exchange)).collect(),
+        seen,
+        problem: None,
         forms: if state == KeyState::Revoked {
             None
         } else {
@@ -101,16 +98,6 @@ fn view(desk: &Desk, entry: &Arc<KeyEntry>) -> Result<KeyPage, Refusal> {
         },
         now,
     })
-}
-
-fn bars(counts: &Outcomes) -> Bars {
-    let of = |outcome| u64::from(counts.of(outcome));
-    Bars {
-        ok: of(Outcome::Ok),
-        replayed: of(Outcome::Replayed),
-        refused: of(Outcome::Refused),
-        error: of(Outcome::Error),
-    }
 }
 
 /// What a key's limits stand at.
@@ -157,8 +144,9 @@ fn again(
     wrong: impl FnOnce(&mut KeyForms),
 ) -> Result<HttpResponse, Refusal> {
     let mut view = view(desk, entry)?;
-    if let Some(forms) = &mut view.forms {
-        wrong(forms);
+    match &mut view.forms {
+        Some(forms) => wrong(forms),
+        None => view.problem = Some("This key is revoked for good, so nothing was changed."),
     }
     Ok(html(StatusCode::BAD_REQUEST, key_page(&desk.frame, &view)))
 }
@@ -219,8 +207,9 @@ pub(super) async fn roll(
     };
     let form = fields.text("once");
     if form.is_empty() || !desk.app.operators.is_first(&desk.operator, form) {
-        return Ok(see(&path_of(&entry.key.id, "rolled")));
+        return Ok(see(&path_of(&entry.key.id, "rolled-once")));
     }
+    let seen = desk.app.requests.last();
     let command = KeyCommand::Roll {
         id: entry.key.id,
         grace_seconds: seconds_up(grace.0),
@@ -236,6 +225,7 @@ pub(super) async fn roll(
                 origin: Origin::Rolled {
                     old_works_until: desk.now.plus(grace),
                 },
+                seen,
                 server: &desk.app.base_url(),
             };
             Ok(ok(secret_page(&desk.frame, &view)))

@@ -23,8 +23,11 @@ use crate::{entropy, policy};
 
 /// `GET /dashboard/keys`
 pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let desk = Desk::of(&request)?;
+    let mut desk = Desk::of(&request)?;
     let query = Fields::of_query(request.query_string());
+    desk.frame.notice = (query.text("done") == "made-once").then_some(
+        "This form was sent twice; the key was made once. If you did not see its secret, roll it.",
+    );
     let all = desk.app.keys();
     if all.is_empty() {
         let mut form = empty_form(&desk)?;
@@ -203,8 +206,9 @@ pub(super) async fn create(request: HttpRequest) -> Result<HttpResponse, Refusal
         return Ok(html(StatusCode::BAD_REQUEST, page_of(&desk.frame, &form)));
     };
     if form.once.is_empty() || !desk.app.operators.is_first(&desk.operator, &form.once) {
-        return Ok(see(HOME));
+        return Ok(see(&format!("{HOME}?done=made-once")));
     }
+    let seen = desk.app.requests.last();
     match desk.app.manage_keys(KeyCommand::Create(new)).await {
         KeyAnswer::Secret(made) => {
             let view = NewSecret {
@@ -213,6 +217,7 @@ pub(super) async fn create(request: HttpRequest) -> Result<HttpResponse, Refusal
                 mode: made.mode,
                 secret: &made.secret,
                 origin: Origin::Created,
+                seen,
                 server: &desk.app.base_url(),
             };
             Ok(ok(secret_page(&desk.frame, &view)))

@@ -72,7 +72,10 @@ fn found(
     let (latest, _) = desk.app.requests.latest(under, 0, LATEST);
     Ok(Found {
         record,
-        latest: latest.iter().map(|exchange| row(exchange)).collect(),
+        latest: latest
+            .iter()
+            .map(|exchange| row(&desk.app, exchange))
+            .collect(),
     })
 }
 

@@ -84,6 +84,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     let read = |path, route: fn() -> Route| resource(path, READ).route(reading(route()));
     let sent =
         |path, route: fn() -> Route| resource(path, "POST").route(route().method(Method::POST));
+    // By HEAD, a stream would never end and have no reader.
+    let watched =
+        |path, route: fn() -> Route| resource(path, "GET").route(route().method(Method::GET));
     let both = |path, page: fn() -> Route, form: fn() -> Route| {
         resource(path, "GET, HEAD, POST")
             .route(reading(page()))
@@ -139,10 +142,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             "/dashboard/webhooks/events/{event}/{endpoint}/send",
             || web::to(webhooks::send_again),
         ))
-        .service(read("/dashboard/events/requests", || {
+        .service(watched("/dashboard/events/requests", || {
             web::to(events::requests)
         }))
-        .service(read("/dashboard/events/keys/{id}", || web::to(events::key)))
+        .service(watched("/dashboard/events/keys/{id}", || {
+            web::to(events::key)
+        }))
         .service(read("/dashboard/assets/{name}", || web::to(assets::asset)));
 }
 

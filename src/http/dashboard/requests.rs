@@ -8,18 +8,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::form::Fields;
 use super::keys::paging;
 use super::pages::request::{Body, Difference, Message, RequestPage, request_page};
-use super::pages::requests::{
-    KeyOf, Outcome, RequestFilter, RequestList, RequestRow, list as list_of,
-};
+use super::pages::requests::{KeyOf, RequestFilter, RequestList, RequestRow, list as list_of};
 use super::{Desk, ok};
 use crate::app::request_log::{Captured, Exchange};
+use crate::app::{App, KeyEntry};
+use crate::domain::key::KeyName;
 use crate::domain::masking::masked;
-use crate::domain::outcome;
 use crate::domain::refusal::Refusal;
 use crate::policy;
-
-/// The status that nginx logs for a client that went away before the answer.
-const CLIENT_GONE: u16 = 499;
 
 /// The filter of a query.
 pub(super) fn filter(query: &Fields) -> RequestFilter {
@@ -32,21 +28,37 @@ pub(super) fn filter(query: &Fields) -> RequestFilter {
     }
 }
 
-/// Whether a filter picks a request.
-pub(super) fn picks(filter: &RequestFilter, exchange: &Exchange) -> bool {
-    let status = exchange.status.unwrap_or(CLIENT_GONE).to_string();
-    let of_status = match filter.status.strip_suffix("xx") {
-        Some(class) => status.starts_with(class),
-        None => filter.status.is_empty() || filter.status == status,
+/// Whether a filter picks a request. A key goes by the name it has now.
+pub(super) fn picks(app: &App, filter: &RequestFilter, exchange: &Exchange) -> bool {
+    let is_of = |entry: &Arc<KeyEntry>| {
+        entry.key.id.to_string() == filter.key || name_of(app, entry).as_str() == filter.key
     };
-    let of_key = filter.key.is_empty()
-        || exchange.key.as_ref().is_some_and(|entry| {
-            let key = &entry.key;
-            key.id.to_string() == filter.key || key.name.as_str() == filter.key
-        });
+    let of_key = filter.key.is_empty() || exchange.key.as_ref().is_some_and(is_of);
     let of_idempotency_key = filter.idempotency_key.is_empty()
         || exchange.idempotency_key.as_ref() == Some(&filter.idempotency_key);
-    of_status && of_key && of_idempotency_key && exchange.path.contains(&filter.path)
+    ended_so(&filter.status, exchange)
+        && of_key
+        && of_idempotency_key
+        && exchange.path.contains(&filter.path)
+}
+
+/// Whether a request ended with this status, in this class of them (`4xx`), or as this word says.
+fn ended_so(wanted: &str, exchange: &Exchange) -> bool {
+    if wanted.is_empty() || wanted.eq_ignore_ascii_case(exchange.outcome().as_str()) {
+        return true;
+    }
+    match exchange.status.map(|status| status.to_string()) {
+        Some(status) => match wanted.to_ascii_lowercase().strip_suffix("xx") {
+            Some(class) => status.starts_with(class),
+            None => status == wanted,
+        },
+        None => wanted.eq_ignore_ascii_case("gone"),
+    }
+}
+
+fn name_of(app: &App, entry: &Arc<KeyEntry>) -> KeyName {
+    let now = app.key(&entry.key.id);
+    now.as_ref().unwrap_or(entry).key.name.clone()
 }
 
 /// Path and query.
@@ -58,24 +70,19 @@ fn target(exchange: &Exchange) -> Cow<'_, str> {
 }
 
 /// A request as the list shows it.
-pub(super) fn row(exchange: &Exchange) -> RequestRow {
-    let outcome = match (exchange.refused_by, exchange.outcome()) {
-        (Some(scope), _) => Outcome::Refused(scope),
-        (None, outcome::Outcome::Ok) => Outcome::Ok,
-        (None, outcome::Outcome::Replayed) => Outcome::Replayed,
-        (None, outcome::Outcome::Refused | outcome::Outcome::Error) => Outcome::Error,
-    };
+pub(super) fn row(app: &App, exchange: &Exchange) -> RequestRow {
     RequestRow {
         number: exchange.number,
         at: exchange.at,
         method: masked(&exchange.method).into_owned(),
         path: masked(&target(exchange)).into_owned(),
-        status: exchange.status.unwrap_or(CLIENT_GONE),
+        status: exchange.status,
         took: exchange.took,
-        outcome,
+        outcome: exchange.outcome(),
+        refused_by: exchange.refused_by,
         key: exchange.key.as_ref().map(|entry| KeyOf {
             id: entry.key.id,
-            name: entry.key.name.clone(),
+            name: name_of(app, entry),
             mode: entry.key.mode,
         }),
         idempotency_key: exchange
@@ -91,21 +98,25 @@ pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Refusal> 
     let desk = Desk::of(&request)?;
     let query = Fields::of_query(request.query_string());
     let filter = filter(&query);
-    let (all, _) = desk
-        .app
-        .requests
-        .latest(|exchange| picks(&filter, exchange), 0, usize::MAX - 1);
+    // What comes from here on, the page is told: once more rather than not at all.
+    let seen = desk.app.requests.last();
+    let (all, _) = desk.app.requests.latest(
+        |exchange| picks(&desk.app, &filter, exchange),
+        0,
+        usize::MAX - 1,
+    );
     let paging = paging(query.page(), all.len());
     let rows = all
         .iter()
         .skip((paging.page - 1) * policy::PAGE_ROWS)
         .take(policy::PAGE_ROWS)
-        .map(|exchange| row(exchange))
+        .map(|exchange| row(&desk.app, exchange))
         .collect();
     let view = RequestList {
         filter,
         rows,
         paging,
+        seen,
         kept: policy::REQUEST_LOG,
     };
     Ok(ok(list_of(&desk.frame, &view)))
@@ -124,7 +135,7 @@ pub(super) async fn one(
         .find(number)
         .ok_or(Refusal::RequestNotFound)?;
     let view = RequestPage {
-        row: row(&exchange),
+        row: row(&desk.app, &exchange),
         sent: message(&exchange.request_headers, &exchange.request_body),
         answered: message(&exchange.response_headers, &exchange.response_body),
         fault: exchange.fault.map(|fault| fault.to_string()),

@@ -1,7 +1,7 @@
 //! A reader of event streams, chunk by chunk.
 
 use super::operator::Operator;
-use crate::world::{Connection, World};
+use crate::world::{Connection, Request, World};
 
 /// An open stream, and what has come of it so far.
 pub struct Events {
@@ -11,7 +11,20 @@ pub struct Events {
 
 impl Events {
     pub fn open(operator: &Operator<'_>, path: &str) -> Self {
-        let request = operator.get(path).header("Accept", "text/event-stream");
+        Self::of(operator, path, &operator.get(path))
+    }
+
+    /// As a browser opens it again that has heard this message last.
+    pub fn open_after(operator: &Operator<'_>, path: &str, last: &str) -> Self {
+        Self::of(
+            operator,
+            path,
+            &operator.get(path).header("Last-Event-ID", last),
+        )
+    }
+
+    fn of(operator: &Operator<'_>, path: &str, request: &Request) -> Self {
+        let request = request.clone().header("Accept", "text/event-stream");
         let mut connection = Connection::to(operator.world().address);
         let answer = connection.open(&request);
         assert_eq!(answer.status, 200, "{path}");

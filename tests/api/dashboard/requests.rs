@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use atlas::app::keys::KeyChange;
 use atlas::domain::key::OwnLimits;
 
 use super::html::Html;
@@ -108,6 +109,8 @@ fn a_filter_leaves_what_fits_and_keeps_what_was_asked() {
         (&[("key", two.as_str())], &["fourth", "third"]),
         (&[("status", "201")], &["fourth", "first"]),
         (&[("status", "4xx")], &["fifth", "third", "second"]),
+        (&[("status", "4XX")], &["fifth", "third", "second"]),
+        (&[("status", "Refused")], &["fifth", "third", "second"]),
         (&[("status", "400")], &["third"]),
         (&[("status", "5xx")], &[]),
         (&[("path", "/nowhere")], &["fifth"]),
@@ -327,4 +330,75 @@ fn a_fault_that_was_asked_for_is_named() {
             .text()
             .contains("Fault asked for")
     );
+}
+
+#[test]
+fn a_key_that_was_renamed_is_found_and_shown_by_its_name_of_now() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    world.order(&key).header("X-Request-Id", "mine").send();
+    let detail = detail_path(&operator.request_with("mine"));
+    let name = Some("Shop server".parse().expect("a name"));
+    let change = KeyChange {
+        name,
+        ..KeyChange::default()
+    };
+    world.update(&key, change);
+    let found = listed(&operator, &[("key", "Shop server")]);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].holds("Shop server"), "{}", found[0].text());
+    assert!(listed(&operator, &[("key", "A key")]).is_empty());
+    assert!(operator.page(&detail).holds("Shop server"));
+}
+
+#[test]
+fn a_request_is_called_the_same_in_the_list_its_filter_and_the_chart() {
+    let world = World::new();
+    let key = world.key_with(OwnLimits {
+        per_minute: Some(4),
+        ..OwnLimits::default()
+    });
+    let operator = Operator::of(&world);
+    let id = key.id.to_string();
+    let send = |body: &str, id: &str| {
+        let order = world.order_of(&key, body).idempotent("order_1");
+        order.header("X-Request-Id", id).send().status
+    };
+    let order = crate::world::ORDER;
+    assert_eq!(send("{}", "wrong"), 400);
+    assert_eq!(send(order, "done"), 201);
+    assert_eq!(send(order, "again"), 201);
+    world.hold(&key).connection.reset();
+    let of = |outcome: &str| listed(&operator, &[("key", &id), ("status", outcome)]);
+    eventually("the client is gone", || !of("error").is_empty());
+    assert_eq!(send(order, "over"), 429);
+    operator.request_with("over");
+    for (outcome, ids) in [
+        ("ok", &["done"][..]),
+        ("replayed", &["again"]),
+        ("refused", &["over", "wrong"]),
+    ] {
+        let rows = of(outcome);
+        assert_eq!(rows.len(), ids.len(), "{outcome}");
+        for (row, id) in rows.iter().zip(ids) {
+            assert!(row.holds(id), "{outcome}: {}", row.text());
+            let is_called = row.text().contains(outcome);
+            assert!(outcome == "ok" || is_called, "{}", row.text());
+        }
+    }
+    let gone = of("error");
+    assert!(
+        gone.len() == 1 && gone[0].says("gone"),
+        "{}",
+        gone[0].text()
+    );
+    assert_eq!(of("4xx").len(), 2, "one that is gone was not refused");
+    let page = operator.page(&format!("/dashboard/keys/{id}"));
+    for chart in ["days", "hour"] {
+        let rows = page.id(chart).all("tr");
+        let last = rows.last().expect("a row").all("td");
+        let counts: Vec<_> = last.iter().map(Html::text).collect();
+        assert_eq!(counts, ["1", "1", "2", "1"], "{chart}");
+    }
 }

@@ -29,6 +29,15 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => copy(button));
 }
 
+/* Forms: a second press would throw away the answer to the first, and with it a secret that is shown once. */
+
+addEventListener("submit", ({ target }) => {
+  for (const button of target.querySelectorAll("button")) button.disabled = true;
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form button")) button.disabled = false;
+});
+
 /* Live: an element with data-live="/address" takes {target, how, html} from there. The HTML is the server's own rows. */
 
 function apply({ target, how, html }) {
@@ -46,6 +55,7 @@ function apply({ target, how, html }) {
 function follow(region) {
   const mark = region.querySelector("[data-mark]");
   const [state, button] = mark.children;
+  const address = new URL(region.dataset.live, location);
   let source;
   let paused = false;
   const show = (text, name) => {
@@ -55,10 +65,15 @@ function follow(region) {
   const close = () => source?.close();
   const open = () => {
     close();
-    if (paused) return;
-    source = new EventSource(region.dataset.live);
+    // A browser has six connections to a host for all its tabs: one that nobody sees needs none.
+    if (paused || document.hidden) return;
+    source = new EventSource(address);
     source.onopen = () => show("Updates by itself", "on");
-    source.onmessage = (message) => apply(JSON.parse(message.data));
+    source.onmessage = (message) => {
+      // Where to go on from when this is opened again.
+      if (message.lastEventId) address.searchParams.set("after", message.lastEventId);
+      apply(JSON.parse(message.data));
+    };
     source.onerror = () =>
       source.readyState === EventSource.CLOSED
         ? show("Disconnected: reload the page", "off")
@@ -73,6 +88,7 @@ function follow(region) {
   mark.hidden = false;
   addEventListener("pageshow", open);
   addEventListener("pagehide", close);
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 }
 
 document.querySelectorAll("[data-live]").forEach(follow);

@@ -7,60 +7,33 @@ use plotters::prelude::{
 };
 
 use super::words::{count, counted};
+use crate::domain::outcome::{Outcome, Outcomes};
 use crate::domain::time::{Day, Timestamp};
 
-/// Requests of a stretch of time, by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::http) struct Outcomes {
-    /// Done.
-    pub(in crate::http) ok: u64,
-    /// Answered as an earlier one was.
-    pub(in crate::http) replayed: u64,
-    /// Turned away by a limit.
-    pub(in crate::http) refused: u64,
-    /// Wrong, or gone wrong.
-    pub(in crate::http) error: u64,
-}
-
 /// The outcomes from the axis up, each with the fill that the style sheet knows it by.
-const NAMES: [(&str, RGBColor); 4] = [
-    ("ok", RGBColor(0, 128, 96)),
-    ("replayed", RGBColor(0, 96, 192)),
-    ("refused", RGBColor(192, 128, 0)),
-    ("error", RGBColor(192, 0, 48)),
+const FILLS: [(Outcome, RGBColor); 4] = [
+    (Outcome::Ok, RGBColor(0, 128, 96)),
+    (Outcome::Replayed, RGBColor(0, 96, 192)),
+    (Outcome::Refused, RGBColor(192, 128, 0)),
+    (Outcome::Error, RGBColor(192, 0, 48)),
 ];
 
-impl Outcomes {
-    /// In the order of [`NAMES`].
-    const fn counts(self) -> [u64; 4] {
-        [self.ok, self.replayed, self.refused, self.error]
-    }
+/// In the order of [`FILLS`].
+fn counts(outcomes: Outcomes) -> [u64; 4] {
+    FILLS.map(|(outcome, _)| u64::from(outcomes.of(outcome)))
+}
 
-    fn total(self) -> u64 {
-        self.counts().iter().sum()
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            ok: self.ok + other.ok,
-            replayed: self.replayed + other.replayed,
-            refused: self.refused + other.refused,
-            error: self.error + other.error,
-        }
-    }
-
-    /// `4,012 ok, 3 refused`.
-    fn words(self) -> String {
-        let named = self.counts().into_iter().zip(NAMES);
-        let words: Vec<String> = named
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, (name, _))| format!("{} {name}", count(number)))
-            .collect();
-        if words.is_empty() {
-            "none".to_owned()
-        } else {
-            words.join(", ")
-        }
+/// `4,012 ok, 3 refused`.
+fn words(outcomes: Outcomes) -> String {
+    let named = counts(outcomes).into_iter().zip(FILLS);
+    let words: Vec<String> = named
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, (outcome, _))| format!("{} {}", count(number), outcome.as_str()))
+        .collect();
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
     }
 }
 
@@ -86,9 +59,8 @@ pub(in crate::http) fn hour(minutes: &[(Timestamp, Outcomes)]) -> Markup {
 type Bar = (String, Outcomes);
 
 fn figure(id: &str, title: &str, unit: &str, bars: &[Bar]) -> Markup {
-    let all = bars
-        .iter()
-        .fold(Outcomes::default(), |sum, (_, bar)| sum.plus(*bar));
+    let mut all = Outcomes::default();
+    bars.iter().for_each(|(_, bar)| all += *bar);
     html! {
         figure.chart id=(id) {
             figcaption { h2 { (title) } (legend(all)) }
@@ -104,8 +76,8 @@ fn figure(id: &str, title: &str, unit: &str, bars: &[Bar]) -> Markup {
 fn legend(all: Outcomes) -> Markup {
     html! {
         ul {
-            @for ((name, _), number) in NAMES.iter().zip(all.counts()) {
-                li class=(name) { (name) " " b { (count(number)) } }
+            @for ((outcome, _), number) in FILLS.iter().zip(counts(all)) {
+                li class=(outcome.as_str()) { (outcome.explained()) " " b { (count(number)) } }
             }
         }
     }
@@ -124,13 +96,13 @@ fn plot(title: &str, all: Outcomes, bars: &[Bar]) -> Markup {
     html! {
         div.plot {
             span aria-hidden="true" { (count(top)) }
-            svg role="img" aria-label={ (title) ": " (all.words()) }
+            svg role="img" aria-label={ (title) ": " (words(all)) }
                 preserveAspectRatio="none" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
                 (PreEscaped(drawing(bars, top)))
                 g fill="none" pointer-events="all" {
                     @for (at, (label, bar)) in bars.iter().enumerate() {
                         path d={ "M" (at * step) " 0h" (step) "v" (HEIGHT) "h-" (step) "z" } {
-                            title { (label) ": " (bar.words()) }
+                            title { (label) ": " (words(*bar)) }
                         }
                     }
                 }
@@ -163,8 +135,8 @@ fn draw(
     top: u64,
 ) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
     let area = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
-    for (at, (_, fill)) in NAMES.iter().enumerate().rev() {
-        if bars.iter().any(|(_, bar)| bar.counts()[at] > 0) {
+    for (at, (_, fill)) in FILLS.iter().enumerate().rev() {
+        if bars.iter().any(|(_, bar)| counts(*bar)[at] > 0) {
             area.draw(&Polygon::new(outline(bars, at, top), fill.filled()))?;
         }
     }
@@ -176,7 +148,7 @@ fn outline(bars: &[Bar], last: usize, top: u64) -> Vec<(i32, i32)> {
     let step = WIDTH as usize / bars.len().max(1);
     let mut points = vec![(0, pixel(HEIGHT.into()))];
     for (at, (_, bar)) in bars.iter().enumerate() {
-        let height: u64 = bar.counts()[..=last]
+        let height: u64 = counts(*bar)[..=last]
             .iter()
             .map(|number| units(*number, top))
             .sum();
@@ -213,11 +185,14 @@ fn numbers(title: &str, unit: &str, bars: &[Bar]) -> Markup {
                 table {
                     caption.unseen { (title) ", " (counted(bars.len() as u64, "row")) ", latest last" }
                     thead {
-                        tr { th scope="col" { (unit) } @for (name, _) in NAMES { th scope="col" { (name) } } }
+                        tr {
+                            th scope="col" { (unit) }
+                            @for (outcome, _) in FILLS { th scope="col" { (outcome.as_str()) } }
+                        }
                     }
                     tbody {
                         @for (label, bar) in bars {
-                            tr { th { (label) } @for number in bar.counts() { td { (count(number)) } } }
+                            tr { th { (label) } @for number in counts(*bar) { td { (count(number)) } } }
                         }
                     }
                 }
@@ -230,12 +205,10 @@ fn numbers(title: &str, unit: &str, bars: &[Bar]) -> Markup {
 mod tests {
     use super::*;
 
-    fn bar(ok: u64, refused: u64) -> Bar {
-        let outcomes = Outcomes {
-            ok,
-            refused,
-            ..Outcomes::default()
-        };
+    fn bar(ok: usize, refused: usize) -> Bar {
+        let mut outcomes = Outcomes::default();
+        (0..ok).for_each(|_| outcomes.count(Outcome::Ok));
+        (0..refused).for_each(|_| outcomes.count(Outcome::Refused));
         ("12:03".to_owned(), outcomes)
     }
 

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Outcomes, days, hour};
+use super::chart::{days, hour};
+use super::fields::problem;
 use super::key_forms::{RevokeForm, RollForm, UpdateForm, revoke_form, roll_form, update_form};
 use super::layout::{Frame, Page, Section, page};
 use super::limits::{LimitsNow, limits};
@@ -10,6 +11,7 @@ use super::requests::{RequestRow, table};
 use super::{links, parts};
 use crate::domain::id::KeyId;
 use crate::domain::key::{Account, KeyName, KeyState, Mode};
+use crate::domain::outcome::Outcomes;
 use crate::domain::time::{Day, Timestamp};
 
 /// A key with all that is known of it.
@@ -24,6 +26,10 @@ pub(in crate::http) struct KeyPage {
     pub(in crate::http) hour: Vec<(Timestamp, Outcomes)>,
     /// Its latest requests, newest first.
     pub(in crate::http) latest: Vec<RequestRow>,
+    /// The number of the latest request of all when these were listed.
+    pub(in crate::http) seen: u64,
+    /// Why what was asked for was not done, where no form is left to say it.
+    pub(in crate::http) problem: Option<&'static str>,
     /// What can be done with it; none for a revoked key.
     pub(in crate::http) forms: Option<KeyForms>,
     /// The time of the request.
@@ -77,8 +83,9 @@ pub(in crate::http) fn key_page(frame: &Frame, view: &KeyPage) -> Markup {
             mode: Some(view.facts.mode),
             actions: html! {},
             body: html! {
+                (problem(view.problem))
                 (facts(&view.facts, view.now))
-                div data-live=(links::key_events(view.facts.id)) {
+                div data-live=(links::key_events(view.facts.id, view.seen)) {
                     section aria-labelledby="limits-title" {
                         h2 #limits-title { "Limits" } (parts::live_mark())
                         div #limits { (limits(&view.limits)) }

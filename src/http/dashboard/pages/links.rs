@@ -25,9 +25,9 @@ pub(super) fn key_verb(id: KeyId, verb: &str) -> String {
     format!("{KEYS}/{id}/{verb}")
 }
 
-/// What happens to a key, as it happens.
-pub(super) fn key_events(id: KeyId) -> String {
-    format!("/dashboard/events/keys/{id}")
+/// What happens to a key, as it happens, after the request of this number.
+pub(super) fn key_events(id: KeyId, seen: u64) -> String {
+    format!("/dashboard/events/keys/{id}?after={seen}")
 }
 
 /// The page of a request.

@@ -107,7 +107,7 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
 
 fn facts(row: &RequestRow, fault: Option<&str>) -> Markup {
     let mut list = vec![
-        ("Answer", outcome(row.status, row.outcome)),
+        ("Answer", outcome(row)),
         ("Time", parts::time(row.at)),
         ("Took", html! { (took(row.took)) }),
         ("Request id", html! { code { (row.request_id) } }),

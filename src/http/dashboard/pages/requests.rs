@@ -12,6 +12,7 @@ use super::{links, parts};
 use crate::domain::id::KeyId;
 use crate::domain::key::{KeyName, Mode};
 use crate::domain::limit::Scope;
+use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
 
 /// Rows of the table that a page of the list, and the list of latest ones elsewhere, keeps as others arrive.
@@ -28,6 +29,8 @@ pub(in crate::http) struct RequestList {
     pub(in crate::http) rows: Vec<RequestRow>,
     /// Where this page stands.
     pub(in crate::http) paging: Paging,
+    /// The number of the latest request of all when these were listed.
+    pub(in crate::http) seen: u64,
     /// How many requests are remembered at most.
     pub(in crate::http) kept: usize,
 }
@@ -37,7 +40,7 @@ pub(in crate::http) struct RequestList {
 pub(in crate::http) struct RequestFilter {
     /// Of this key.
     pub(in crate::http) key: String,
-    /// `200`, `4xx`, ...
+    /// `200`, `4xx`, `refused`, ...
     pub(in crate::http) status: String,
     /// With this path.
     pub(in crate::http) path: String,
@@ -66,12 +69,14 @@ pub(in crate::http) struct RequestRow {
     pub(in crate::http) method: String,
     /// Path, with the query if there is one.
     pub(in crate::http) path: String,
-    /// HTTP status.
-    pub(in crate::http) status: u16,
+    /// HTTP status; none when the client was gone before the answer.
+    pub(in crate::http) status: Option<u16>,
     /// How long it took.
     pub(in crate::http) took: Duration,
-    /// What became of it.
+    /// How it ended.
     pub(in crate::http) outcome: Outcome,
+    /// Which limit refused it.
+    pub(in crate::http) refused_by: Option<Scope>,
     /// Whose key it came with; none for a stranger.
     pub(in crate::http) key: Option<KeyOf>,
     /// Its idempotency key.
@@ -90,46 +95,14 @@ pub(in crate::http) struct KeyOf {
     pub(in crate::http) mode: Mode,
 }
 
-/// What became of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Outcome {
-    /// It was done.
-    Ok,
-    /// It got the answer of an earlier one.
-    Replayed,
-    /// A limit turned it away.
-    Refused(Scope),
-    /// Something was wrong with it, or with us.
-    Error,
-}
-
-impl Outcome {
-    /// Its mark in the style sheet.
-    pub(super) const fn class(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Replayed => "replayed",
-            Self::Refused(_) => "refused",
-            Self::Error => "error",
-        }
-    }
-
-    /// In words.
-    pub(super) fn words(self) -> String {
-        match self {
-            Self::Ok => "ok".to_owned(),
-            Self::Replayed => "replayed".to_owned(),
-            Self::Refused(scope) => format!("refused: {}", scope.as_str()),
-            Self::Error => "error".to_owned(),
-        }
-    }
-}
-
 /// The list of requests.
 pub(in crate::http) fn list(frame: &Frame, view: &RequestList) -> Markup {
     let query = view.filter.query();
     // Only the first page has room for what arrives.
-    let events = (view.paging.page == 1).then(|| links::with_query(links::REQUEST_EVENTS, query));
+    let seen = view.seen.to_string();
+    let events = query.into_iter().chain([("after", seen.as_str())]);
+    let is_first = view.paging.page == 1;
+    let events = is_first.then(|| links::with_query(links::REQUEST_EVENTS, events));
     page(
         frame,
         &Page {
@@ -167,7 +140,7 @@ fn filter(filter: &RequestFilter) -> Markup {
     html! {
         form.filter #filter role="search" action=(links::REQUESTS) {
             (Input::new(FORM, "key", "Key", &filter.key).placeholder("key_..."))
-            (Input::new(FORM, "status", "Status", &filter.status).placeholder("200 or 4xx"))
+            (Input::new(FORM, "status", "Status", &filter.status).placeholder("200, 4xx or refused"))
             (Input::new(FORM, "path", "Path", &filter.path).placeholder("/functions/v1/..."))
             (Input::new(FORM, "idempotency_key", "Idempotency key", &filter.idempotency_key))
             (filter_buttons(links::REQUESTS, &filter.query()))
@@ -203,7 +176,7 @@ pub(in crate::http) fn row(request: &RequestRow) -> Markup {
                 a href=(links::request(request.number)) { b { (clip(&request.method, SHOWN)) } " " (clip(&request.path, SHOWN)) }
                 small { (clip(&request.request_id, SHOWN)) }
             }
-            td { (outcome(request.status, request.outcome)) }
+            td { (outcome(request)) }
             td { (took(request.took)) }
             td {
                 @match &request.key {
@@ -219,9 +192,12 @@ pub(in crate::http) fn row(request: &RequestRow) -> Markup {
 }
 
 /// The status, and what it means where it doesn't say so itself.
-pub(super) fn outcome(status: u16, outcome: Outcome) -> Markup {
+pub(super) fn outcome(request: &RequestRow) -> Markup {
+    let word = request.outcome.as_str();
     html! {
-        span.status.(outcome.class()) { (status) }
-        @if outcome != Outcome::Ok { " " small { (outcome.words()) } }
+        span.status.(word) { @match request.status { Some(status) => (status), None => "gone" } }
+        @if request.outcome != Outcome::Ok {
+            " " small { (word) @if let Some(scope) = request.refused_by { ": " (scope.as_str()) } }
+        }
     }
 }

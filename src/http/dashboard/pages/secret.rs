@@ -22,6 +22,8 @@ pub(in crate::http) struct NewSecret<'a> {
     pub(in crate::http) secret: &'a str,
     /// How it came about.
     pub(in crate::http) origin: Origin,
+    /// The number of the latest request before it.
+    pub(in crate::http) seen: u64,
     /// Scheme and host of this server, as `http://127.0.0.1:8080`.
     pub(in crate::http) server: &'a str,
 }
@@ -61,7 +63,7 @@ pub(in crate::http) fn secret_page(frame: &Frame, view: &NewSecret<'_>) -> Marku
                     div { code #secret { (view.secret) } (parts::copy_button("secret", "secret")) }
                     p.hint { (advice(view.origin)) }
                 }
-                (waiting(view.id, view.origin))
+                (waiting(view))
                 (snippets(view))
             },
         },
@@ -80,13 +82,14 @@ fn advice(origin: Origin) -> Markup {
 }
 
 /// A region that turns into the next requests as they arrive.
-fn waiting(id: KeyId, origin: Origin) -> Markup {
-    let (title, which) = match origin {
+fn waiting(view: &NewSecret<'_>) -> Markup {
+    let id = view.id;
+    let (title, which) = match view.origin {
         Origin::Created => ("First request", "your first"),
         Origin::Rolled { .. } => ("Next request", "the next"),
     };
     html! {
-        section.waiting data-live=(links::key_events(id)) aria-labelledby="waiting-title" {
+        section.waiting data-live=(links::key_events(id, view.seen)) aria-labelledby="waiting-title" {
             h2 #waiting-title { (title) } (parts::live_mark())
             div aria-live="polite" {
                 p.wait {
