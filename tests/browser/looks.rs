@@ -209,6 +209,19 @@ fn every_page_is_fit_to_be_seen() {
 }
 
 #[test]
+fn on_a_phone_all_headers_of_a_request_are_shown_without_scrolling_within_the_page() {
+    let Some(desk) = Desk::inside() else { return };
+    let key = desk.key(&[]);
+    desk.order(&key.secret, "order_1");
+    desk.goto("/requests");
+    desk.goto(&linked(&desk.browser, "#requests", "/requests/"));
+    desk.browser.look_with(LOOKS[2]);
+    let hidden = "return [...document.querySelectorAll('.sides .scroll')] \
+        .map((region) => region.scrollHeight - region.clientHeight)";
+    assert_eq!(desk.browser.script(hidden), serde_json::json!([0, 0]));
+}
+
+#[test]
 fn nothing_moves_for_those_who_asked_for_stillness() {
     let Some(desk) = Desk::inside() else { return };
     let key = desk.key(&[]);
