@@ -23,6 +23,10 @@
 //! What happens is told to the merchant's servers (webhooks): an event and its rows of the outbox are kept in the commit
 //! that brings it about, and `app::webhooks` sends what is in the outbox until it has arrived or was tried often enough.
 //!
+//! Test mode is real but for the money: `app::payments` changes sessions one at a time (`app::turns`), `domain::session`
+//! holds every way from one state to the next, `simulator` says what comes of a card, and the buyer pays by the API or at
+//! a page of `http::checkout`. `http::openapi` describes it all from the same types, and `http::docs` shows that.
+//!
 //! The layers; each knows those below it only, and `tests/tidy.rs` checks that:
 //!
 //! | layer | knows | does |

@@ -75,20 +75,11 @@ impl App {
         cause: Option<Cause<'_>>,
         now: Timestamp,
     ) -> Result<Option<Outgoing>, Refusal> {
-        let owner = (&session.account, session.mode);
-        match (kind.is_of_a_session(), refund, &session.payment) {
-            (false, Some(refund), _) if kind.is_of_a_refund() => {
-                self.announce(kind, owner, &refund_object(session, refund), cause, now)
-            }
-            (false, _, Some(payment)) => self.announce(
-                kind,
-                owner,
-                &self.payment_object(session, payment),
-                cause,
-                now,
-            ),
-            _ => self.announce(kind, owner, &self.session_object(session), cause, now),
+        if !self.is_told(kind, (&session.account, session.mode)) {
+            return Ok(None);
         }
+        self.new_event_about(kind, session, refund, cause, now)
+            .map(Some)
     }
 
     /// Sends an event that a test asks for (`test-webhooks`), and moves the session that it is about.
