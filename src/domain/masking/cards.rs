@@ -35,7 +35,9 @@ pub(super) fn run_at(bytes: &[u8], at: usize) -> Run {
         count: first,
         longest: first,
         is_usual: true,
-        is_phone: at > 0 && bytes[at - 1] == b'+',
+        is_phone: [b"+".as_slice(), b"%2B", b"%2b"]
+            .iter()
+            .any(|plus| bytes[..at].ends_with(plus)),
     };
     let mut end = at + first;
     while let Some(gap) = gap_at(bytes, end) {

@@ -146,6 +146,7 @@ fn ordinary_numbers_are_shown() {
         "ORD-2026-11-25-000017",
         "+49 151 12345678",
         "+4915112345678",
+        "phone=%2B491511234567890&a=1",
         "+1-202-555-0143",
         "DE89 3704 0044 0532 0130 00",
         "52.520008 13.404954",
@@ -331,7 +332,7 @@ const PIECES: &str = r#"(sk_test_|cs_|4242|5555555555554444|[0-9]|%3[0-9]|%2[026
 
 #[test]
 fn no_long_text_takes_for_ever() {
-    let long = |piece: &str| piece.repeat(256 * 1024 / piece.len());
+    let long = |piece: &str| piece.repeat(64 * 1024 / piece.len());
     for piece in [
         "4",
         "42",
