@@ -111,7 +111,7 @@ fn an_operation_has_a_command_to_paste() {
         "  -H \"Authorization: Bearer $SECRET_KEY\" \\",
         "  -H 'Content-Type: application/json' \\",
         r"  -H 'Idempotency-Key: it'\''s' \",
-        r#"  -d '{"price":1}'"#,
+        r#"  --data-raw '{"price":1}'"#,
     ];
     let html = |text: String| text.replace('"', "&quot;");
     assert!(shown(&small()).contains(&html(expected.join("\n"))));

@@ -16,6 +16,7 @@ pub mod operator;
 mod origins;
 mod passwords;
 mod quotas;
+mod request_pages;
 mod requests;
 mod rooms;
 mod sessions;
