@@ -128,7 +128,13 @@ pub struct Given {
     public_url: Option<PublicUrl>,
     /// URL that is told of every event of every account, as http://localhost:3000/webhooks; repeatable, in the variable
     /// parted by spaces [default: none]
-    #[arg(long, env = "ATLAS_WEBHOOK", value_name = "URL", value_delimiter = ' ')]
+    #[arg(
+        long,
+        env = "ATLAS_WEBHOOK",
+        value_name = "URL",
+        value_delimiter = ' ',
+        hide_env_values = true
+    )]
     webhook: Option<Vec<WebhookUrl>>,
     /// What those are signed with: whsec_ and 16 to 58 characters; better in the variable, which no process list shows
     /// [default: a secret of each one's own]

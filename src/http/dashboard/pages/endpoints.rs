@@ -135,7 +135,7 @@ pub(super) fn add_form(frame: &Frame, form: &AddForm) -> Markup {
             (csrf(frame))
             (url.required().hint("Each event is sent there by POST, signed, and counts as arrived by any 2xx.")
                 .placeholder("http://localhost:3000/webhooks"))
-            (account.hint("The merchant whose events it is told.").placeholder("default"))
+            (account.hint("The merchant whose events it is told, as the list of keys shows it.").placeholder("default"))
             fieldset.ticks {
                 legend { "Events" }
                 p.hint { (hint) }
