@@ -329,9 +329,7 @@ impl App {
     /// # Errors
     /// [`Refusal::StorageUnavailable`]
     pub fn ready(&self) -> Result<(), Refusal> {
-        self.store
-            .writable()
-            .map_err(|Unavailable| Refusal::StorageUnavailable)
+        Ok(self.store.writable()?)
     }
 
     /// Waits until the store has failed for good: the server should stop then.

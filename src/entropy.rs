@@ -1,10 +1,17 @@
 //! Randomness of the operating system, as the base62 characters and the bytes that ids and secrets are made of.
 
 use crate::domain::id::base62_of_random;
+use crate::domain::refusal::Refusal;
 
 /// Why a secret could not be made: the operating system gave no randomness. Nothing weaker is used instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoEntropy;
+
+impl From<NoEntropy> for Refusal {
+    fn from(NoEntropy: NoEntropy) -> Self {
+        Self::Internal
+    }
+}
 
 /// `N` random base62 characters, each as likely as any other.
 ///

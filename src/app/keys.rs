@@ -108,10 +108,7 @@ impl App {
             if let Some(entry) = app.directory.find(&hash) {
                 return Ok(entry);
             }
-            let id = KeyId::new(
-                now,
-                entropy::base62().map_err(|entropy::NoEntropy| Refusal::Internal)?,
-            );
+            let id = KeyId::new(now, entropy::base62()?);
             let key = ApiKey {
                 id,
                 account: Account::try_from(format!("mock-{id}")).map_err(|_| Refusal::Internal)?,
@@ -125,9 +122,7 @@ impl App {
                 revoked_at: None,
                 limits: OwnLimits::default(),
             };
-            app.keep(key, now)
-                .await
-                .map_err(|Unavailable| Refusal::StorageUnavailable)
+            Ok(app.keep(key, now).await?)
         });
         work.await.unwrap_or(Err(Refusal::Internal))
     }

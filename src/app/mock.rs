@@ -13,10 +13,9 @@ use crate::domain::key::Mode;
 use crate::domain::refusal::Refusal;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::entropy::{self, NoEntropy};
+use crate::entropy;
 use crate::limiter::Remains;
 use crate::policy;
-use crate::store::Unavailable;
 
 /// What the handles hold; empty in a server that is no mock.
 #[derive(Default)]
@@ -77,10 +76,7 @@ impl App {
             ClockMove::To(to) => drop(self.clock.raise(to)),
         }
         let now = self.clock.now();
-        self.store
-            .note_time(now)
-            .await
-            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        self.store.note_time(now).await?;
         self.catch_up(now).await?;
         self.mock.moved.send_replace(());
         Ok(())
@@ -113,8 +109,8 @@ impl App {
             Some(text) => Some(self.test_key(text, now).await?.key.id),
             None => None,
         };
-        let random = entropy::base62().map_err(|NoEntropy| Refusal::Internal)?;
-        self.mock.faults.add(FaultId::new(now, random), asked, key)
+        let id = FaultId::new(now, entropy::base62()?);
+        self.mock.faults.add(id, asked, key)
     }
 
     /// The test key of this secret or id. A secret that was never seen becomes a key, as on its first use.
@@ -175,10 +171,7 @@ impl App {
         let _one_at_a_time = self.mock.one_at_a_time.lock().await;
         let now = self.clock.now();
         // First what is on disk: a lease that was under way is told before this is, and so forgotten below.
-        self.store
-            .reset(now)
-            .await
-            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        self.store.reset(now).await?;
         self.replays.reset();
         self.directory.reset_counters(now);
         self.addresses.reset();

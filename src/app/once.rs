@@ -14,7 +14,7 @@ use crate::domain::key::Mode;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::limiter::Permit;
-use crate::store::{Effect, Unavailable};
+use crate::store::Effect;
 
 /// Who asks.
 #[derive(Clone)]
@@ -129,10 +129,7 @@ impl App {
                 canonical,
             }),
         });
-        let stored = self
-            .store
-            .record(&id)
-            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        let stored = self.store.record(&id)?;
         let kept_until = stored.as_ref().map(|record| record.expires_at);
         match (decide(stored, fingerprint, call.now), claim) {
             (Decision::Run, Some(claim)) => Ok(Begun::Run(claim)),
@@ -176,11 +173,12 @@ impl App {
         });
         let record = record.as_ref().map(|(id, record)| (id, record));
         let until_kept = (claim, call.permit, turn, self.wake_for(&effect));
-        let kept = self.store.keep(&effect, record, call.now, until_kept).await;
-        kept.map(|()| Answer {
+        self.store
+            .keep(&effect, record, call.now, until_kept)
+            .await?;
+        Ok(Answer {
             reply,
             replayed: false,
         })
-        .map_err(|Unavailable| Refusal::StorageUnavailable)
     }
 }

@@ -214,8 +214,7 @@ impl Operators {
 
 impl State {
     fn log_in(&mut self, now: Timestamp) -> Result<Token, Refusal> {
-        let token = entropy::base62().map_err(|NoEntropy| Refusal::Internal)?;
-        let token = Token::new(token);
+        let token = Token::new(entropy::base62()?);
         self.logged_in.retain(|_, log_in| now < log_in.until);
         if self.logged_in.len() >= policy::LOG_INS {
             let oldest = self.logged_in.iter().min_by_key(|(_, log_in)| log_in.until);

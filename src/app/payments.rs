@@ -21,7 +21,7 @@ use crate::domain::session_change::SessionChange;
 use crate::domain::time::Timestamp;
 use crate::entropy;
 use crate::simulator::confirmation;
-use crate::store::{Effect, Unavailable};
+use crate::store::Effect;
 use crate::{domain, policy};
 
 /// What was decided about a session.
@@ -36,10 +36,6 @@ pub(super) struct Held {
     pub(super) turn: Turn,
     /// When its turn came. A request that came before, and then was slow, is judged by this.
     pub(super) at: Timestamp,
-}
-
-fn no_entropy(entropy::NoEntropy: entropy::NoEntropy) -> Refusal {
-    Refusal::Internal
 }
 
 impl App {
@@ -64,7 +60,7 @@ impl App {
         if key.mode == Mode::Live {
             return Err(Refusal::LiveModeUnavailable);
         }
-        let id = SessionId::new(call.now, entropy::base62().map_err(no_entropy)?);
+        let id = SessionId::new(call.now, entropy::base62()?);
         let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
         let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
         let reply = Reply::json(201, &self.session_object(&session));
@@ -85,10 +81,7 @@ impl App {
             Who::Merchant(_) | Who::Buyer(_) | Who::Page(_) => (),
         }
         let id = id.ok_or(Refusal::SessionNotFound)?;
-        let found = self
-            .store
-            .session(&id)
-            .map_err(|Unavailable| Refusal::StorageUnavailable)?;
+        let found = self.store.session(&id)?;
         let session = found
             .ok_or(Refusal::SessionNotFound)
             .map(|session| session.at(now));

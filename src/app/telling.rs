@@ -20,9 +20,9 @@ use crate::domain::payment::Refund;
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{ClientSecret, Session};
 use crate::domain::time::Timestamp;
-use crate::policy;
 use crate::simulator::rehearsal::{self, Rehearsal};
 use crate::store::{Effect, Unavailable};
+use crate::{entropy, policy};
 
 /// Wakes the deliverer when dropped: there is something new to send.
 pub(super) struct Wake(Arc<App>);
@@ -152,8 +152,7 @@ impl App {
         let Who::Merchant(entry) = who else {
             return Err(Refusal::KeyUnknown);
         };
-        let no_entropy = |crate::entropy::NoEntropy| Refusal::Internal;
-        let id = SessionId::new(now, crate::entropy::base62().map_err(no_entropy)?);
+        let id = SessionId::new(now, entropy::base62()?);
         let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
         let owner = (entry.key.account.clone(), entry.key.mode);
         let new = NewSession::parse(&asked.order(), now)?;
@@ -260,6 +259,5 @@ fn with_deliveries(outgoing: &Outgoing) -> Value {
 
 /// A refund's id, for whoever gives money back.
 pub(super) fn refund_id(now: Timestamp) -> Result<RefundId, Refusal> {
-    let random = crate::entropy::base62().map_err(|crate::entropy::NoEntropy| Refusal::Internal)?;
-    Ok(RefundId::new(now, random))
+    Ok(RefundId::new(now, entropy::base62()?))
 }

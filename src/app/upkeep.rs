@@ -8,7 +8,6 @@ use super::App;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::policy;
-use crate::store::Unavailable;
 
 /// The running upkeep. Dropping it stops it and waits for the step it is in.
 pub struct Upkeep {
@@ -62,8 +61,7 @@ impl App {
             next = self.expire_due(now).await;
         }
         self.wake_deliveries();
-        next.map(drop)
-            .map_err(|Unavailable| Refusal::StorageUnavailable)
+        Ok(next.map(drop)?)
     }
 
     /// Removes some of the records that have expired; says whether there may be more.

@@ -156,8 +156,7 @@ impl App {
         cause: Option<Cause<'_>>,
         now: Timestamp,
     ) -> Result<Outgoing, Refusal> {
-        let random = entropy::base62().map_err(|entropy::NoEntropy| Refusal::Internal)?;
-        let id = EventId::new(now, random);
+        let id = EventId::new(now, entropy::base62()?);
         let (account, mode) = owner;
         let event = Event::new(id, kind, (account.clone(), mode), now, object, cause);
         let event = event.map_err(|error| {
@@ -178,7 +177,7 @@ impl App {
     pub async fn send_event(&self, outgoing: &Outgoing, now: Timestamp) -> Result<(), Refusal> {
         let kept = self.store.keep_event(outgoing, now).await;
         self.wake_deliveries();
-        kept.map_err(|Unavailable| Refusal::StorageUnavailable)
+        Ok(kept?)
     }
 
     /// To be told whenever there may be something new to send: a commit has put it there, or the clock was moved.

@@ -21,12 +21,19 @@ use super::open::damaged;
 use super::rows::Row;
 use super::tables::Tables;
 use super::wal::{Entry, Wal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::policy;
 
 /// Why nothing could be kept. The caller answers 503; the log has said the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
+
+impl From<Unavailable> for Refusal {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::StorageUnavailable
+    }
+}
 
 /// Whether work that can wait is refused when the disk is nearly full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -123,7 +123,7 @@ fn row(entry: &KeyEntry, now: Timestamp) -> KeyRow {
 
 /// What makes a form safe to send twice.
 pub(super) fn once() -> Result<String, Refusal> {
-    let random: [u8; 16] = entropy::base62().map_err(|entropy::NoEntropy| Refusal::Internal)?;
+    let random: [u8; 16] = entropy::base62()?;
     Ok(random.iter().map(|byte| char::from(*byte)).collect())
 }
 

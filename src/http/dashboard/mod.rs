@@ -32,7 +32,6 @@ use crate::app::App;
 use crate::app::operators::Operator;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::store::Unavailable;
 
 const HOME: &str = "/dashboard/keys";
 const READ: &str = "GET, HEAD";
@@ -71,12 +70,6 @@ pub(super) fn frame_of(operator: &Operator) -> Frame {
     Frame {
         csrf: operator.form_token.to_string(),
         notice: None,
-    }
-}
-
-impl From<Unavailable> for Refusal {
-    fn from(Unavailable: Unavailable) -> Self {
-        Self::StorageUnavailable
     }
 }
 
