@@ -48,24 +48,34 @@ impl App {
         call: Call,
         body: &Json,
     ) -> Result<Answer, Refusal> {
-        let Who::Merchant(entry) = &call.who else {
-            return Err(Refusal::KeyUnknown);
-        };
-        let key = &Arc::clone(entry).key;
         let claim = match self.begin(&call, body)? {
             Begun::Run(claim) => claim,
             Begun::Replay(reply) => return Ok(Answer::again(reply)),
         };
-        let asked = NewSession::parse(body, call.now)?;
-        if key.mode == Mode::Live {
+        let session = self.new_session(&call.who, body, call.now)?;
+        if session.mode == Mode::Live {
             return Err(Refusal::LiveModeUnavailable);
         }
-        let id = SessionId::new(call.now, entropy::base62()?);
-        let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
-        let session = Session::new(asked, id, secret, (key.account.clone(), key.mode), call.now);
         let reply = Reply::json(201, &self.session_object(&session));
         let effect = self.effect(None, session, None, call.cause(), call.now)?;
         self.finish(call, claim, effect, reply, None).await
+    }
+
+    /// A session as a merchant asks for it, kept nowhere yet.
+    pub(super) fn new_session(
+        &self,
+        who: &Who,
+        body: &Json,
+        now: Timestamp,
+    ) -> Result<Session, Refusal> {
+        let Who::Merchant(entry) = who else {
+            return Err(Refusal::KeyUnknown);
+        };
+        let asked = NewSession::parse(body, now)?;
+        let id = SessionId::new(now, entropy::base62()?);
+        let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
+        let owner = (entry.key.account.clone(), entry.key.mode);
+        Ok(Session::new(asked, id, secret, owner, now))
     }
 
     /// Reads a session as it stands.
@@ -233,13 +243,10 @@ impl App {
         payment: &str,
         decide: impl FnOnce(&Self, &Session, &Call) -> Result<Decided, Refusal>,
     ) -> Result<Answer, Refusal> {
-        let id = PaymentId::parse(payment).ok_or(Refusal::PaymentNotFound);
-        let id = id.map(|id| SessionId::from(id).to_string());
-        let changed = match &id {
-            Ok(id) => self.change(call, body, id, decide).await,
-            // The idempotency key has its say first, as with any other request.
-            Err(_) => self.change(call, body, "", decide).await,
-        };
+        // What is no payment's id is no session's either: the idempotency key has its say first, as with any other.
+        let id = PaymentId::parse(payment).map(|id| SessionId::from(id).to_string());
+        let id = id.unwrap_or_default();
+        let changed = self.change(call, body, &id, decide).await;
         changed.map_err(|refusal| {
             if refusal == Refusal::SessionNotFound {
                 Refusal::PaymentNotFound
