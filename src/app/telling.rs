@@ -9,16 +9,16 @@ use tokio::task::JoinSet;
 
 use super::objects::refund_object;
 use super::once::Begun;
+use super::payments::Held;
 use super::{Answer, App, Call, Who};
 use crate::domain::event::{Cause, EventType, Outgoing, happened};
 use crate::domain::id::{RefundId, SessionId};
 use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
 use crate::domain::key::{Account, Mode};
-use crate::domain::new_session::NewSession;
 use crate::domain::payment::Refund;
 use crate::domain::refusal::Refusal;
-use crate::domain::session::{ClientSecret, Session};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::simulator::rehearsal::{self, Rehearsal};
 use crate::store::{Effect, Unavailable};
@@ -93,13 +93,14 @@ impl App {
             Begun::Replay(reply) => return Ok(Answer::again(reply)),
         };
         let asked = Rehearsal::read(body, call.now)?;
-        let (before, turn) = match &asked.session_id {
+        let (before, turn, now) = match &asked.session_id {
             Some(id) => {
-                let held = self.hold(&call.who, id, call.now).await?;
-                (Some(held.session), Some(held.turn))
+                let Held { session, turn, at } = self.hold(&call.who, id, call.now).await?;
+                (Some(session), Some(turn), at)
             }
-            None => (None, None),
+            None => (None, None, call.now),
         };
+        let call = Call { now, ..call };
         let (after, refund) = match &before {
             Some(session) => (
                 rehearsal::moved(session.clone(), asked.kind, call.now)?,
@@ -149,14 +150,7 @@ impl App {
         asked: &Rehearsal,
         now: Timestamp,
     ) -> Result<(Session, Option<Refund>), Refusal> {
-        let Who::Merchant(entry) = who else {
-            return Err(Refusal::KeyUnknown);
-        };
-        let id = SessionId::new(now, entropy::base62()?);
-        let secret = ClientSecret::new(&id, self.secrets.tag(id.as_bytes()));
-        let owner = (entry.key.account.clone(), entry.key.mode);
-        let new = NewSession::parse(&asked.order(), now)?;
-        let session = Session::new(new, id, secret, owner, now);
+        let session = self.new_session(who, &asked.order(), now)?;
         rehearsal::brought_to(session, asked.kind, refund_id(now)?, now)
     }
 

@@ -4,7 +4,8 @@ use atlas::domain::key::Mode;
 use serde_json::{Value, json};
 
 use super::{PRICE, Sale, Shop, expect_invalid, merged, ok, seconds, text};
-use crate::world::NOON;
+use crate::mock_handles::running;
+use crate::world::{HOUR, NOON, eventually};
 
 const EVENTS: &[&str] = &[
     "payment.authorized",
@@ -145,6 +146,22 @@ fn what_was_captured_in_part_is_not_taken_back_by_an_event() {
     ok(&shop.test_webhook(&event("payment.captured", &sale)));
     assert_eq!(shop.payment(&sale)["captured_amount"], PRICE);
     shop.expect_states(&sale, "succeeded", Some("captured"));
+}
+
+#[test]
+fn who_was_slow_to_send_moves_the_session_when_its_turn_comes() {
+    let shop = Shop::new();
+    let sale = shop.sale();
+    let slow = shop
+        .post("/test-webhooks", &event("payment.captured", &sale))
+        .begin(3);
+    eventually("the request has come", || {
+        running(&shop.world, &shop.key) == 1
+    });
+    shop.world.advance(HOUR);
+    let told = ok(&slow.finish());
+    assert_eq!(seconds(&told["created"]), NOON + 3_600);
+    assert_eq!(shop.status(&sale), "succeeded");
 }
 
 #[test]
