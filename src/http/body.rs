@@ -119,6 +119,18 @@ pub(super) fn json(request: &HttpRequest, body: Result<Bytes, Refusal>) -> Resul
     Json::parse(&body?).map_err(|why| Refusal::InvalidJson { why })
 }
 
+/// The body of a form, as `application/x-www-form-urlencoded` whatever its parameters.
+pub(super) fn form(headers: &HeaderMap, body: &Result<Bytes, Refusal>) -> Result<Bytes, Refusal> {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    if kind.is_none_or(|kind| !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+        return Err(Refusal::NotAForm);
+    }
+    body.clone()
+}
+
 /// `application/json` or `application/*+json`, said once, with any parameters, and not compressed.
 fn is_json(request: &HttpRequest) -> bool {
     let headers = request.headers();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, LOCATION};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::Markup;
@@ -20,7 +20,7 @@ use crate::domain::new_session::PaymentMethod;
 use crate::domain::payment::{Attempt, Brand, Payment, PaymentStatus};
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{CancellationReason, Session, SessionStatus};
-use crate::domain::time::Timestamp;
+use crate::http::body;
 use crate::http::gate::Visit;
 use crate::http::payments::kept_refusal;
 use crate::simulator::cards::{CARDS, Category, TestCard};
@@ -30,7 +30,6 @@ use crate::simulator::confirmation::{by_card_until, by_paypal};
 struct Buyer {
     app: Arc<App>,
     id: SessionId,
-    now: Timestamp,
     call: Call,
     body: Result<Bytes, Refusal>,
 }
@@ -55,7 +54,6 @@ impl Buyer {
         Ok(Self {
             app: Arc::clone(&visit.app),
             id,
-            now: visit.now,
             call,
             body: visit.body,
         })
@@ -63,7 +61,7 @@ impl Buyer {
 
     fn session(&self) -> Result<Session, Refusal> {
         self.app
-            .session(&self.call.who, &self.id.to_string(), self.now)
+            .session(&self.call.who, &self.id.to_string(), self.call.now)
     }
 }
 
@@ -86,14 +84,10 @@ pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> 
 /// `POST /pay/{name}`
 pub(super) async fn pay(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let buyer = Buyer::of(&request)?;
-    let body = form(&request, &buyer)?;
+    let body = body::form(request.headers(), &buyer.body)?;
     let before = buyer.session()?;
-    let (app, id) = (Arc::clone(&buyer.app), buyer.id);
-    let chosen = choice(
-        &body,
-        |number| TestCard::by_number(number).is_some(),
-        buyer.now,
-    );
+    let (app, id, now) = (Arc::clone(&buyer.app), buyer.id, buyer.call.now);
+    let chosen = choice(&body, |number| TestCard::by_number(number).is_some(), now);
     let after = match chosen.and_then(wanted) {
         Err(entry) => return Ok(open(&before, *entry, StatusCode::BAD_REQUEST)),
         Ok(Wanted::Cancel) => app.cancel_by_page(buyer.call, id).await,
@@ -103,7 +97,7 @@ pub(super) async fn pay(request: HttpRequest) -> Result<HttpResponse, Refusal> {
         }
     };
     if after == Err(Refusal::AmountChanged) {
-        let session = app.session(&Who::Page(id), &id.to_string(), buyer.now)?;
+        let session = app.session(&Who::Page(id), &id.to_string(), now)?;
         return Ok(open(
             &session,
             Entry::of_changed_amount(),
@@ -119,19 +113,19 @@ pub(super) async fn step_page(request: HttpRequest) -> Result<HttpResponse, Refu
     let session = buyer.session()?;
     Ok(
         step(&session, false, StatusCode::OK)
-            .unwrap_or_else(|| see(&page_of(&buyer.app, &session))),
+            .unwrap_or_else(|| see(&buyer.app.page_path(&session))),
     )
 }
 
 /// `POST /pay/{name}/3ds`
 pub(super) async fn act(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let buyer = Buyer::of(&request)?;
-    let body = form(&request, &buyer)?;
+    let body = body::form(request.headers(), &buyer.body)?;
     let before = buyer.session()?;
     let (app, id) = (Arc::clone(&buyer.app), buyer.id);
     let Some(proof) = proof(&body) else {
         let unclear = step(&before, true, StatusCode::BAD_REQUEST);
-        return Ok(unclear.unwrap_or_else(|| see(&page_of(&app, &before))));
+        return Ok(unclear.unwrap_or_else(|| see(&app.page_path(&before))));
     };
     let after = app
         .act_by_page(buyer.call, id, proof == Proof::Authenticated)
@@ -160,19 +154,6 @@ fn wanted(choice: Choice) -> Result<Wanted, Box<Entry>> {
     }
 }
 
-fn form(request: &HttpRequest, buyer: &Buyer) -> Result<Bytes, Refusal> {
-    let kind = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Refusal::NotAForm);
-    }
-    buyer.body.clone()
-}
-
 /// Where the buyer goes after doing something.
 fn went_on(
     app: &App,
@@ -187,7 +168,7 @@ fn went_on(
             | Refusal::SessionProcessing
             | Refusal::SessionStateInvalid
             | Refusal::SessionNotCancelable,
-        ) => return Ok(see(&page_of(app, before))),
+        ) => return Ok(see(&app.page_path(before))),
         Err(refusal) => return Err(refusal),
     };
     let shop = match session.status {
@@ -198,7 +179,7 @@ fn went_on(
             session.asked.cancel_url.clone()
         }
     };
-    Ok(see(&shop.unwrap_or_else(|| page_of(app, &session))))
+    Ok(see(&shop.unwrap_or_else(|| app.page_path(&session))))
 }
 
 /// The success URL, which is told of which session it is.
@@ -207,10 +188,6 @@ fn way_back(session: &Session) -> Option<String> {
     url.query_pairs_mut()
         .append_pair("session_id", &session.id.to_string());
     Some(url.into())
-}
-
-fn page_of(app: &App, session: &Session) -> String {
-    app.page_path(session)
 }
 
 fn step_of(app: &App, session: &Session) -> String {

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
-use actix_web::web::Bytes;
+use actix_web::http::header::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::{Desk, door};
@@ -12,6 +11,7 @@ use crate::app::keys::Change;
 use crate::config::{Span, limit};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::seconds_up;
+use crate::http::body;
 use crate::http::gate::Visit;
 
 /// The fields of a form.
@@ -21,21 +21,9 @@ impl Fields {
     /// The fields of a form that has no log-in behind it.
     pub(super) fn of_stranger(visit: &Visit, headers: &HeaderMap) -> Result<Self, Refusal> {
         door::check_origin(headers)?;
-        Self::read(&visit.body, headers)
-    }
-
-    fn read(body: &Result<Bytes, Refusal>, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let kind = headers
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-        if kind.is_none_or(|kind| !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-            return Err(Refusal::NotAForm);
-        }
-        let body = body.as_ref().map_err(Refusal::clone)?;
-        Ok(Self(
-            url::form_urlencoded::parse(body).into_owned().collect(),
-        ))
+        let body = body::form(headers, &visit.body)?;
+        let fields = url::form_urlencoded::parse(&body);
+        Ok(Self(fields.into_owned().collect()))
     }
 
     /// The fields of a query.
