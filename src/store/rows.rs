@@ -1,5 +1,8 @@
 //! How rows look on disk: a version byte, then bincode. A value of a version we don't know is a fault, never a guess.
 
+#[cfg(test)]
+mod tests;
+
 use bincode::{Decode, Encode};
 
 use crate::domain::asked::Asked;
