@@ -44,7 +44,7 @@ pub(super) struct Gate {
 pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) now: Timestamp,
-    pub(super) request_id: String,
+    request_id: HeaderValue,
     caller: Result<Caller, Refusal>,
     /// The session whose client secret was shown.
     buyer: Result<SessionId, Refusal>,
@@ -64,6 +64,11 @@ impl Visit {
     /// The visit of a request that came through the gate; a handler takes it once.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, Refusal> {
         request.extensions_mut().remove().ok_or(Refusal::Internal)
+    }
+
+    /// The request's id, as an answer or an event repeats it.
+    pub(super) fn request_id(&self) -> String {
+        self.request_id.to_str().unwrap_or_default().to_owned()
     }
 
     /// Whoever shows an API key.
@@ -153,7 +158,7 @@ impl Gate {
                 request.extensions_mut().insert(Visit {
                     app,
                     now: begins,
-                    request_id: request_id.to_str().unwrap_or_default().to_owned(),
+                    request_id: request_id.clone(),
                     caller: entry.caller,
                     buyer: entry.buyer,
                     by_door: entry.by_door,

@@ -43,7 +43,7 @@ impl Buyer {
         let call = Call {
             who: Who::Page(id),
             permit: None,
-            request_id: visit.request_id.clone(),
+            request_id: visit.request_id(),
             refused: kept_refusal,
             now: visit.now,
             method: request.method().to_string(),

@@ -64,7 +64,7 @@ fn call_of(request: &HttpRequest, visit: &Visit, asker: Asker) -> Result<Call, R
     Ok(Call {
         who: asker.who,
         permit: asker.permit,
-        request_id: visit.request_id.clone(),
+        request_id: visit.request_id(),
         refused: kept_refusal,
         now: visit.now,
         method: request.method().to_string(),
