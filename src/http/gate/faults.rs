@@ -3,7 +3,7 @@
 
 use actix_web::dev::ServiceRequest;
 
-use super::Gate;
+use super::{Gate, routed_path};
 use crate::app::{App, KeyEntry};
 use crate::domain::fault::{End, Fault};
 use crate::domain::id::FaultId;
@@ -62,7 +62,7 @@ impl Gate {
                 };
             }
             None => {
-                let (method, path) = (request.method().as_str(), request.path());
+                let (method, path) = (request.method().as_str(), routed_path(request));
                 let key = entry.map(|entry| &entry.key.id);
                 match self.app.mock.faults.pick(method, path, key) {
                     Some((rule, fault)) => (Some(rule), fault),

@@ -4,7 +4,7 @@ use atlas::domain::key::Mode;
 use serde_json::{Value, json};
 
 use super::{ask, counts, fault, mock, sessions, tell};
-use crate::world::{CREATE, Key, World};
+use crate::world::{CREATE, Key, ORDER, World};
 
 const FAULTS: &str = "/_mock/faults";
 
@@ -90,6 +90,9 @@ fn a_rule_is_for_its_method_path_and_key_only() {
     );
     assert_eq!(orders(&world, &key, 1), [500]);
     assert_eq!(world.probe(&key).send().status, 404);
+    let spelt = CREATE.replace('-', "%2D");
+    let spelt = world.post(&spelt).key(&key).json(ORDER).send();
+    assert_eq!(spelt.status, 500, "however the path is spelt");
     delete(&world, FAULTS);
     fault(
         &world,
