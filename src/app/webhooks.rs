@@ -122,7 +122,7 @@ impl App {
         cause: Option<Cause<'_>>,
         now: Timestamp,
     ) -> Result<Option<Outgoing>, Refusal> {
-        if self.webhooks.registry.listeners(kind, owner).is_empty() {
+        if !self.is_told(kind, owner) {
             return Ok(None);
         }
         self.new_event(kind, owner, object, cause, now).map(Some)
@@ -130,18 +130,13 @@ impl App {
 
     /// Whether some endpoint wants events of this kind.
     pub(super) fn is_told(&self, kind: EventType, owner: (&Account, Mode)) -> bool {
-        !self.webhooks.registry.listeners(kind, owner).is_empty()
+        self.webhooks.registry.has_listeners(kind, owner)
     }
 
     /// Since when somebody wants to be told of sessions whose time is over.
     pub(super) fn listens_since(&self, owner: (&Account, Mode)) -> Option<Timestamp> {
         let kinds = [EventType::SessionExpired, EventType::PaymentCanceled];
-        let registry = &self.webhooks.registry;
-        let listeners = kinds
-            .into_iter()
-            .flat_map(|kind| registry.listeners(kind, owner));
-        let endpoints = listeners.filter_map(|id| registry.by_id(&id));
-        endpoints.map(|endpoint| endpoint.created_at).min()
+        self.webhooks.registry.listens_since(&kinds, owner)
     }
 
     /// The same, also when no endpoint wants it.

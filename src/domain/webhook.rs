@@ -146,20 +146,24 @@ impl Endpoint {
 
     /// The events that it is told.
     pub fn told(&self) -> Vec<EventType> {
-        if self.account.is_none() {
-            EventType::all().collect()
-        } else if self.events.is_empty() {
-            EventType::DEFAULTS.to_vec()
+        EventType::all()
+            .filter(|kind| self.is_told(*kind))
+            .collect()
+    }
+
+    fn is_told(&self, kind: EventType) -> bool {
+        let chosen = if self.events.is_empty() {
+            EventType::DEFAULTS.as_slice()
         } else {
-            self.events.clone()
-        }
+            &self.events
+        };
+        self.account.is_none() || chosen.contains(&kind)
     }
 
     /// Whether an event of this account and mode is told here.
     pub fn wants(&self, kind: EventType, account: &Account, mode: Mode) -> bool {
-        let of_kind = self.account.is_none() || self.told().contains(&kind);
         let of_account = self.account.as_ref().is_none_or(|own| own == account);
-        !self.disabled && mode == Mode::Test && of_account && of_kind
+        !self.disabled && mode == Mode::Test && of_account && self.is_told(kind)
     }
 }
 

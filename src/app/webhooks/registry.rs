@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use crate::domain::event::EventType;
 use crate::domain::id::EndpointId;
 use crate::domain::key::{Account, Mode};
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::Endpoint;
 
 /// The endpoints by whose events they are told, and by id.
@@ -16,8 +17,9 @@ pub(super) struct Registry(RwLock<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// None for everybody's.
-    by_account: HashMap<Option<Account>, Vec<Arc<Endpoint>>>,
+    /// Those that are told of everybody's events.
+    of_all: Vec<Arc<Endpoint>>,
+    by_account: HashMap<Account, Vec<Arc<Endpoint>>>,
     by_id: HashMap<EndpointId, Arc<Endpoint>>,
 }
 
@@ -26,16 +28,30 @@ impl Known {
         let Some(old) = self.by_id.remove(id) else {
             return;
         };
-        if let Some(own) = self.by_account.get_mut(&old.account) {
+        let Some(account) = &old.account else {
+            self.of_all.retain(|endpoint| endpoint.id != *id);
+            return;
+        };
+        if let Some(own) = self.by_account.get_mut(account) {
             own.retain(|endpoint| endpoint.id != *id);
             if own.is_empty() {
-                self.by_account.remove(&old.account);
+                self.by_account.remove(account);
             }
         }
     }
 
-    fn of(&self, account: Option<&Account>) -> impl Iterator<Item = &Arc<Endpoint>> {
-        self.by_account.get(&account.cloned()).into_iter().flatten()
+    fn of(&self, account: &Account) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.by_account.get(account).into_iter().flatten()
+    }
+
+    /// Those that want an event of this kind.
+    fn listeners(
+        &self,
+        kind: EventType,
+        (account, mode): (&Account, Mode),
+    ) -> impl Iterator<Item = &Arc<Endpoint>> {
+        let told = self.of_all.iter().chain(self.of(account));
+        told.filter(move |endpoint| endpoint.wants(kind, account, mode))
     }
 }
 
@@ -45,8 +61,11 @@ impl Registry {
         let endpoint = Arc::new(endpoint);
         let mut known = self.0.write();
         known.take_out(&endpoint.id);
-        let own = known.by_account.entry(endpoint.account.clone());
-        own.or_default().push(Arc::clone(&endpoint));
+        let own = match &endpoint.account {
+            Some(account) => known.by_account.entry(account.clone()).or_default(),
+            None => &mut known.of_all,
+        };
+        own.push(Arc::clone(&endpoint));
         known.by_id.insert(endpoint.id, endpoint);
     }
 
@@ -58,19 +77,29 @@ impl Registry {
     /// Those that want an event of this kind.
     pub(super) fn listeners(&self, kind: EventType, owner: (&Account, Mode)) -> Vec<EndpointId> {
         let known = self.0.read();
-        if known.by_id.is_empty() {
-            return Vec::new();
-        }
-        let (account, mode) = owner;
-        let told = known.of(None).chain(known.of(Some(account)));
-        told.filter(|endpoint| endpoint.wants(kind, account, mode))
-            .map(|endpoint| endpoint.id)
-            .collect()
+        let told = known.listeners(kind, owner);
+        told.map(|endpoint| endpoint.id).collect()
+    }
+
+    /// Whether any wants an event of this kind.
+    pub(super) fn has_listeners(&self, kind: EventType, owner: (&Account, Mode)) -> bool {
+        self.0.read().listeners(kind, owner).next().is_some()
+    }
+
+    /// When the oldest was made that wants an event of one of these kinds.
+    pub(super) fn listens_since(
+        &self,
+        kinds: &[EventType],
+        owner: (&Account, Mode),
+    ) -> Option<Timestamp> {
+        let known = self.0.read();
+        let told = kinds.iter().flat_map(|kind| known.listeners(*kind, owner));
+        told.map(|endpoint| endpoint.created_at).min()
     }
 
     /// The endpoints of an account.
     pub(super) fn of_account(&self, account: &Account) -> Vec<Arc<Endpoint>> {
-        self.0.read().of(Some(account)).map(Arc::clone).collect()
+        self.0.read().of(account).map(Arc::clone).collect()
     }
 
     /// The endpoint of this id.
