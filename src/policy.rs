@@ -256,6 +256,31 @@ pub const WEBHOOK_KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Events and their deliveries are kept this long (published by the API).
 pub const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+// ---- Upstreams (where requests of a mode are forwarded to) ----
+
+/// How long a connection to an upstream may take, its name looked up and TLS agreed on.
+pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the head of an answer may take once the request is sent, and then each pause in its body.
+pub const UPSTREAM_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests to an upstream that may run at once, each on a connection of its own.
+pub const UPSTREAM_CONNECTIONS: usize = 256;
+/// The most of those that can be set: a process usually has room for some more descriptors than that.
+pub const UPSTREAM_CONNECTIONS_MAX: usize = 10_000;
+/// How long an idle connection to an upstream is kept: shorter than the 60 s of the usual servers, so that we close first.
+pub const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Bytes that the head of an answer may have; as many are read ahead of a body.
+pub const UPSTREAM_HEAD: usize = 64 * 1024;
+/// Longest value of `Authorization` for an upstream, in characters.
+pub const AUTHORIZATION_MAX: usize = 4_096;
+/// Characters of a secret from which its last four may be shown: less than a quarter of it.
+pub const SECRET_SHOWN: usize = 20;
+/// Failures in a row after which an upstream is left alone for a while.
+pub const CIRCUIT_FAILURES: u32 = 5;
+/// How long it is left alone at first; each probe that fails doubles it.
+pub const CIRCUIT_REST: Duration = Duration::from_secs(1);
+/// How long it is left alone at most.
+pub const CIRCUIT_REST_MAX: Duration = Duration::from_secs(30);
+
 // ---- Store (reasons in `store`) ----
 
 /// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.

@@ -3,6 +3,7 @@
 
 pub mod asked;
 pub mod card_number;
+pub mod circuit;
 pub mod delivery;
 pub mod event;
 pub mod fault;
@@ -23,5 +24,6 @@ pub mod secret;
 pub mod session;
 pub mod session_change;
 pub mod time;
+pub(crate) mod web_url;
 pub mod webhook;
 pub(crate) mod words;

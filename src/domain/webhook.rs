@@ -12,6 +12,7 @@ use crate::domain::id::{EndpointId, base62_of_hash};
 use crate::domain::key::{Account, Mode};
 use crate::domain::secret::Pepper;
 use crate::domain::time::Timestamp;
+use crate::domain::web_url;
 use crate::policy;
 
 /// An absolute http or https URL without user name, password or fragment, as it is sent to.
@@ -24,36 +25,13 @@ impl WebhookUrl {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
-
-    /// Whether it leads to this machine whatever a name server says.
-    fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
-    }
 }
 
 impl std::str::FromStr for WebhookUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The parser forgives much (`http:shop`, line breaks).
-        let written_whole = ["http://", "https://"].iter().any(|scheme| {
-            text.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        let clean = !text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '\\');
-        let fits = text.len() <= policy::URL_MAX && written_whole && clean;
-        let url = url::Url::parse(text).ok().filter(|url| {
-            let is_bare = url.username().is_empty() && url.password().is_none();
-            fits && is_bare && url.has_host() && url.fragment().is_none()
-        });
-        url.map(Self).ok_or_else(|| {
+        web_url::parse(text).map(Self).ok_or_else(|| {
             "must be an http or https URL without user name or #, as http://localhost:3000/webhooks"
                 .to_owned()
         })
@@ -94,7 +72,7 @@ impl Reach {
         let is_https = url.0.scheme() == "https";
         match self {
             Self::Anywhere => Ok(()),
-            _ if url.is_loopback() => Ok(()),
+            _ if web_url::is_loopback(&url.0) => Ok(()),
             Self::Encrypted if is_https => Ok(()),
             Self::Encrypted => {
                 Err("must begin with https://, or lead to this machine as http://localhost does".to_owned())

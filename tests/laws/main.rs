@@ -5,6 +5,7 @@
     reason = "a test says by panicking what is wrong"
 )]
 
+mod circuit;
 mod limits;
 mod once;
 mod payments;
