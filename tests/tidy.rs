@@ -9,7 +9,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/"]),
     ("bincode", &["src/store/"]),
     ("governor", &["src/limiter/meter.rs"]),
-    ("clap", &["src/cli/", "src/config.rs"]),
+    ("clap", &["src/cli/", "src/config.rs", "src/config/"]),
     (
         "env::",
         &[
@@ -33,14 +33,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("getrandom", &["src/entropy.rs"]),
     ("hmac", &["src/domain/webhook.rs"]),
-    ("rustls", &["src/app/webhooks/post.rs"]),
+    (
+        "rustls",
+        &["src/app/webhooks/post.rs", "src/config/authorities.rs"],
+    ),
     ("hyper_rustls", &["src/app/webhooks/post.rs"]),
     (
         "std::fs",
         &[
             "src/store/",
             "src/serve.rs",
-            "src/config.rs",
+            "src/config/",
             "src/cli/serve.rs",
         ],
     ),

@@ -24,7 +24,7 @@ pub(super) struct Dashboard {
 /// Carries it out and prints what came of it.
 pub(super) fn run(place: &Place, asked: &Dashboard, json: bool) -> Result<(), Failure> {
     let settings =
-        Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
+        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
     if !settings.data_dir.join("store").exists() {
         return Err(Failure::Failed(format!(
             "there is no store in {}: name it with --data-dir, or start `atlas serve`",

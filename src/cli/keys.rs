@@ -137,7 +137,7 @@ fn limit_or_default(text: &str) -> Result<Change<u32>, String> {
 /// Carries a command out and prints what came of it.
 pub(super) fn run(place: &Place, keys: Keys, json: bool) -> Result<(), Failure> {
     let settings =
-        Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
+        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
     let makes_first = matches!(keys, Keys::Create { .. } | Keys::Import { .. });
     if !makes_first && !settings.data_dir.join("store").exists() {
         return Err(Failure::Failed(format!(

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
+mod check_config;
 mod dashboard;
 mod keys;
 mod openapi;
@@ -29,6 +30,7 @@ Examples:
   atlas                                         serve from ./data on 127.0.0.1:8080
   atlas serve --listen 0.0.0.0:8080 --data-dir /var/lib/atlas
   atlas mock --listen 127.0.0.1:0 --json        a mock on a free port, for a test suite
+  atlas check-config --config atlas.toml        what serve would go by, or what is wrong with it
   atlas keys create --name \"Shop server\"        prints the secret, once
   atlas keys roll key_... --grace 24h           a new secret; the old one works for a day
   atlas dashboard                               a link into the Dashboard, for five minutes
@@ -39,7 +41,8 @@ Examples:
 Settings:
   Each setting has one name in four places, and the first one that is given counts:
   the flag --per-minute, the variable ATLAS_PER_MINUTE, per_minute in the TOML file
-  named by --config, the default. `atlas serve --help` lists them.
+  named by --config, the default. `atlas serve --help` lists them. In the file those of
+  an upstream stand in a table, as upstream under [live] for --live-upstream.
 
 Files (in the data directory, readable by its owner only):
   store/       keys (hashed), sessions, idempotency records, day counts
@@ -77,6 +80,11 @@ enum Verb {
     /// The same as `serve` in everything else. Each secret becomes a key of an account of its own when it is first
     /// used. The store is gone at the end, unless --data-dir says where to keep it.
     Mock(Given),
+    /// Check every setting as `serve` would, and print what is in force
+    ///
+    /// One `name = value` a line; of a secret, the last four characters at most. A wrong setting is named, with exit
+    /// status 2. Nothing is opened and nothing is served.
+    CheckConfig(Given),
     /// Make, show, roll, revoke, import and change API keys
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -121,6 +129,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.verb {
         Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
         Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
+        Verb::CheckConfig(given) => check_config::check_config(&cli.place, given, cli.json),
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
         Verb::Openapi => openapi::openapi(cli.json),
         Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),

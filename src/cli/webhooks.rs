@@ -68,7 +68,7 @@ fn endpoint_id(text: &str) -> Result<EndpointId, Failure> {
 /// Carries a command out and prints what came of it.
 pub(super) fn run(place: &Place, webhooks: Webhooks, json: bool) -> Result<(), Failure> {
     let settings =
-        Settings::resolve(place, Given::default(), Purpose::Serve).map_err(Failure::Usage)?;
+        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
     if !settings.data_dir.join("store").exists() {
         return Err(Failure::Failed(format!(
             "there is no store in {}: name it with --data-dir, or start `atlas serve`",
