@@ -8,6 +8,7 @@ pub mod mock;
 pub mod objects;
 mod once;
 pub mod operators;
+mod outbound;
 mod page;
 mod payments;
 pub mod request_log;
@@ -15,6 +16,7 @@ mod telling;
 mod traffic;
 mod turns;
 mod upkeep;
+pub mod upstream;
 pub mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

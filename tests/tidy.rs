@@ -35,9 +35,19 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/domain/webhook.rs"]),
     (
         "rustls",
-        &["src/app/webhooks/post.rs", "src/config/authorities.rs"],
+        &["src/app/outbound.rs", "src/config/authorities.rs"],
     ),
-    ("hyper_rustls", &["src/app/webhooks/post.rs"]),
+    ("hyper_rustls", &["src/app/outbound.rs"]),
+    (
+        "hyper_util",
+        &[
+            "src/app/outbound.rs",
+            "src/app/upstream/",
+            "src/app/webhooks/post.rs",
+            "src/cli/remote.rs",
+        ],
+    ),
+    ("tower_service", &["src/app/upstream/dial.rs"]),
     (
         "std::fs",
         &[

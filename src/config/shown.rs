@@ -143,7 +143,7 @@ fn size(bytes: u64) -> Value {
     ];
     let fitting = units
         .iter()
-        .find(|(unit, _)| bytes >= *unit && bytes % unit == 0);
+        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
     let text = match fitting {
         Some((unit, name)) => format!("{}{name}", bytes / unit),
         None => format!("{bytes}B"),

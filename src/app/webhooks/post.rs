@@ -1,19 +1,17 @@
 //! One attempt over HTTP: the request as the API has it, and what came of it. Redirects are answers like any other.
 
-use std::error::Error;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::http::uri::Scheme;
 use hyper::{Request, Response};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::RootCertStore;
 
+use crate::app::outbound::{Https, RootCertStore, first_cause, https, no_roots, system_roots};
 use crate::clock::Clock;
 use crate::domain::delivery::Outcome;
 use crate::domain::event::Event;
@@ -24,17 +22,15 @@ use crate::domain::webhook::{Endpoint, WebhookSecret};
 use crate::policy;
 
 const USER_AGENT: &str = concat!("Atlas-Webhooks/", env!("CARGO_PKG_VERSION"));
-/// Characters of a reason why there was no answer.
-const REASON: usize = 200;
 
-type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Posting = Client<Https, Full<Bytes>>;
 
 /// The clients, each made when it is first needed.
 #[derive(Default)]
 pub(super) struct Post {
-    plain: OnceLock<Result<Https, String>>,
+    plain: OnceLock<Result<Posting, String>>,
     /// Knows the system's root certificates.
-    secure: OnceLock<Result<Https, String>>,
+    secure: OnceLock<Result<Posting, String>>,
 }
 
 impl Post {
@@ -51,9 +47,9 @@ impl Post {
             return Outcome::Failed("This URL can't be sent to".to_owned());
         };
         let client = if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            self.secure.get_or_init(|| client(system_roots()))
+            self.secure.get_or_init(|| client(trusted_roots()))
         } else {
-            self.plain.get_or_init(|| client(RootCertStore::empty()))
+            self.plain.get_or_init(|| client(no_roots()))
         };
         let client = match client {
             Ok(client) => client,
@@ -111,53 +107,32 @@ async fn read_beginning(mut response: Response<Incoming>, beginning: &mut Vec<u8
     }
 }
 
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+fn trusted_roots() -> RootCertStore {
+    let (roots, errors) = system_roots();
     if roots.is_empty() {
         log::warn!(
-            "the system has no root certificates, so no webhook gets through to an https URL: {:?}",
-            found.errors
+            "the system has no root certificates, so no webhook gets through to an https URL: {errors}"
         );
     }
     roots
 }
 
-fn client(roots: RootCertStore) -> Result<Https, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("There is no TLS here: {e}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
+fn client(roots: RootCertStore) -> Result<Posting, String> {
     let client = Client::builder(TokioExecutor::new())
         .http1_max_buf_size(policy::WEBHOOK_HEAD)
         .pool_idle_timeout(policy::WEBHOOK_KEEP_ALIVE)
         .pool_max_idle_per_host(policy::DELIVERIES_TO_ONE)
         .pool_timer(TokioTimer::new())
-        .build(connector);
+        .build(https(HttpConnector::new(), roots)?);
     Ok(client)
 }
 
-/// Why there was no answer: the first cause, which says most.
+/// Why there was no answer.
 fn reason(error: &hyper_util::client::legacy::Error) -> String {
-    let mut first: &dyn Error = error;
-    while let Some(cause) = first.source() {
-        first = cause;
-    }
     let what = if error.is_connect() {
         "No connection"
     } else {
         "The connection ended without an answer"
     };
-    format!("{what}: {first}").chars().take(REASON).collect()
+    format!("{what}: {}", first_cause(error))
 }

@@ -1,0 +1,222 @@
+//! Connections to an upstream: made within a time, and each tells how far its latest exchange has come.
+
+use std::error::Error;
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower_service::Service;
+
+use crate::app::outbound::Https;
+
+/// Connects, and looks names up and agrees on TLS, within a time.
+#[derive(Clone)]
+pub(super) struct Dialler {
+    https: Https,
+    limit: Duration,
+}
+
+impl Dialler {
+    pub(super) const fn new(https: Https, limit: Duration) -> Self {
+        Self { https, limit }
+    }
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+impl Service<Uri> for Dialler {
+    type Response = TokioIo<Wire>;
+    type Error = Failure;
+    type Future =
+        Pin<Box<dyn Future<Output = std::result::Result<Self::Response, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Failure>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let (dialling, limit) = (self.https.call(to), self.limit);
+        Box::pin(async move {
+            let late = |_| {
+                format!(
+                    "none came about within {}",
+                    humantime::format_duration(limit)
+                )
+            };
+            let stream = tokio::time::timeout(limit, dialling)
+                .await
+                .map_err(late)??;
+            Ok(TokioIo::new(Wire {
+                stream: TokioIo::new(stream),
+                progress: Progress::default(),
+            }))
+        })
+    }
+}
+
+/// How far the latest exchange of a connection has come, in bytes above TLS. What is written is counted as sent, also
+/// while it still lies in a buffer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress(Arc<AtomicU8>);
+
+/// Nothing was ever sent.
+const FRESH: u8 = 0;
+/// Something of the first request was sent, and nothing of an answer was heard.
+const FIRST: u8 = 1;
+/// Something of an answer was heard since something was sent.
+const HEARD: u8 = 2;
+/// Something of a later request was sent, and nothing was heard since.
+const LATER: u8 = 3;
+
+impl Progress {
+    fn sent(&self) {
+        let to = match self.0.load(Ordering::Relaxed) {
+            FRESH | FIRST => FIRST,
+            _ => LATER,
+        };
+        self.0.store(to, Ordering::Release);
+    }
+
+    /// A write has failed. After an answer that was the first of the next request, of which the other side may know
+    /// nothing; but that may as well have been the rest of a request that was answered before its end.
+    fn broke(&self) {
+        let (from, to) = (HEARD, LATER);
+        // Where nothing was ever sent, or something and nothing heard, that goes on.
+        let _ = self
+            .0
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn heard(&self) {
+        self.0.store(HEARD, Ordering::Release);
+    }
+
+    /// No byte of any request has gone into this connection.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.0.load(Ordering::Acquire) == FRESH
+    }
+
+    /// The connection was kept from an earlier exchange, and of an answer to what was sent since not a byte has come.
+    pub(super) fn is_stale(&self) -> bool {
+        self.0.load(Ordering::Acquire) == LATER
+    }
+
+    /// Of the connection that an exchange had.
+    pub(super) fn of(connected: &Connected) -> Option<Self> {
+        let mut extras = hyper::http::Extensions::new();
+        connected.get_extras(&mut extras);
+        extras.remove()
+    }
+}
+
+/// A connection that notes its progress.
+pub(super) struct Wire {
+    stream: TokioIo<<Https as Service<Uri>>::Response>,
+    progress: Progress,
+}
+
+impl Wire {
+    fn note(&self, polled: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        match polled {
+            Poll::Ready(Ok(1..)) => self.progress.sent(),
+            Poll::Ready(Err(_)) => self.progress.broke(),
+            Poll::Ready(Ok(0)) | Poll::Pending => (),
+        }
+        polled
+    }
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        self.stream.connected().extra(self.progress.clone())
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.progress.heard();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.note(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kept_connection_that_stays_silent_is_stale() {
+        let progress = Progress::default();
+        assert!(progress.is_fresh() && !progress.is_stale());
+        progress.sent();
+        progress.sent();
+        assert!(!progress.is_fresh() && !progress.is_stale());
+        progress.heard();
+        progress.heard();
+        assert!(!progress.is_fresh() && !progress.is_stale());
+        progress.sent();
+        progress.sent();
+        assert!(!progress.is_fresh() && progress.is_stale());
+        progress.heard();
+        assert!(!progress.is_stale());
+    }
+
+    #[test]
+    fn a_write_that_fails_is_one_of_the_next_request() {
+        let progress = Progress::default();
+        progress.broke();
+        assert!(progress.is_fresh());
+        progress.sent();
+        progress.broke();
+        assert!(!progress.is_fresh() && !progress.is_stale());
+        progress.heard();
+        progress.broke();
+        assert!(progress.is_stale());
+    }
+}

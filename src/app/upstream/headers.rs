@@ -1,0 +1,284 @@
+//! What of a request goes up and what of an answer comes down: headers, the key of idempotency, the address. Pure, and
+//! wary: whoever asks may have written what they liked.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use hyper::Uri;
+use hyper::header::{ACCEPT_ENCODING, CONNECTION, FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode;
+
+use crate::config::UpstreamUrl;
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::key::Account;
+use crate::domain::refusal::Refusal;
+use crate::entropy::{self, NoEntropy};
+use crate::policy;
+
+/// What the URL of an upstream stands for.
+const PREFIX: &str = "/functions/v1";
+
+/// How often a path is decoded to see where it leads.
+const DECODED: usize = 4;
+
+/// Headers that concern one connection only, besides those that `Connection` names.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers of a client that don't go up: they are for us, or we say them anew.
+const OURS: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "idempotency-key",
+    "x-atlas-mock",
+    "x-idempotency-key",
+    "x-real-ip",
+    "x-request-id",
+];
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What we say of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The key of [`idempotency_key`], where there is one.
+    pub idempotency_key: Option<&'a str>,
+    /// The request's id: visible ASCII.
+    pub request_id: &'a str,
+    /// Who asks.
+    pub client: IpAddr,
+    /// Whether they came over TLS.
+    pub is_tls: bool,
+    /// The host that they asked for, as they wrote it.
+    pub host: Option<&'a str>,
+}
+
+/// The headers of a request as it goes up, but `Authorization`, `Host` and `Content-Length`: those of the client, names
+/// and values as they came, without those that are not for the upstream, and with what we say.
+pub fn up<'a>(
+    client: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    said: &Said<'_>,
+) -> HeaderMap {
+    let named = named(
+        client
+            .clone()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
+            .map(|(_, value)| value),
+    );
+    let mut headers = HeaderMap::new();
+    for (name, value) in client {
+        let pair = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        );
+        let (Ok(name), Ok(value)) = pair else {
+            continue;
+        };
+        let is_ours = OURS.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-");
+        if !is_ours && !is_hop_by_hop(&name, &named) {
+            headers.append(name, value);
+        }
+    }
+    let host = said.host.filter(|host| is_host(host));
+    let proto = if said.is_tls { "https" } else { "http" };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    let said = [
+        (IDEMPOTENCY_KEY, said.idempotency_key.map(str::to_owned)),
+        (X_REQUEST_ID, Some(said.request_id.to_owned())),
+        (FORWARDED, Some(forwarded(said.client, proto, host))),
+        (X_FORWARDED_FOR, Some(said.client.to_string())),
+        (X_FORWARDED_HOST, host.map(str::to_owned)),
+    ];
+    for (name, text) in said {
+        if let Some(Ok(value)) = text.map(HeaderValue::try_from) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// The headers of an answer as it comes down: those of the upstream, without those that we say ourselves. What speaks of
+/// the upstream's limits, requests and replays gets a name of its own, since ours have theirs.
+pub fn down(upstream: &HeaderMap) -> HeaderMap {
+    let named = named(
+        upstream
+            .get_all(CONNECTION)
+            .iter()
+            .map(HeaderValue::as_bytes),
+    );
+    let mut headers = HeaderMap::new();
+    for (name, value) in upstream {
+        let text = name.as_str();
+        let is_ours = matches!(text, "content-length" | "date" | "idempotency-key")
+            || text.starts_with("access-control-");
+        if is_ours || is_hop_by_hop(name, &named) {
+            continue;
+        }
+        let name = match text {
+            "x-request-id" | "idempotent-replayed" => renamed(text),
+            _ if is_rate_limit(text) => renamed(text),
+            _ => Some(name.clone()),
+        };
+        if let Some(name) = name {
+            headers.append(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// Whether it tells of rate limits.
+fn is_rate_limit(name: &str) -> bool {
+    name.starts_with("x-ratelimit-") || name.starts_with("ratelimit")
+}
+
+/// `x-request-id` becomes `x-upstream-request-id`, and `ratelimit` `x-upstream-ratelimit`.
+fn renamed(name: &str) -> Option<HeaderName> {
+    let bare = name.strip_prefix("x-").unwrap_or(name);
+    HeaderName::try_from(format!("x-upstream-{bare}")).ok()
+}
+
+fn is_hop_by_hop(name: &HeaderName, named: &[String]) -> bool {
+    let name = name.as_str();
+    HOP_BY_HOP.contains(&name) || named.iter().any(|other| other == name)
+}
+
+/// The headers that `Connection` names, in lower case.
+fn named<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let names = connection.flat_map(|value| value.split(|byte| *byte == b','));
+    names
+        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+        .collect()
+}
+
+/// The key under which the upstream knows a request: on POST and PATCH, the client's, or a random one where it sent
+/// none. Accounts share the upstream, so the key of any but the default account has the account's name before it; a name
+/// has no colon, so none is like another's.
+///
+/// # Errors
+/// [`NoEntropy`]
+pub fn idempotency_key(
+    method: &str,
+    account: &Account,
+    client: Option<&IdempotencyKey>,
+) -> Result<Option<String>, NoEntropy> {
+    if !matches!(method, "POST" | "PATCH") {
+        return Ok(None);
+    }
+    let Some(key) = client else {
+        let random: [u8; 24] = entropy::base62()?;
+        let random = random.iter().map(|byte| char::from(*byte));
+        return Ok(Some("atlas_".chars().chain(random).collect()));
+    };
+    let (account, key) = (account.as_str(), key.as_str());
+    if account == Account::default().as_str() && !key.contains(':') {
+        return Ok(Some(key.to_owned()));
+    }
+    let whole = format!("{account}:{key}");
+    if whole.len() <= policy::IDEMPOTENCY_KEY_MAX {
+        return Ok(Some(whole));
+    }
+    Ok(Some(format!(
+        "~:{}",
+        blake3::hash(whole.as_bytes()).to_hex()
+    )))
+}
+
+/// Where a request goes: `path` as it came, with the upstream's URL for `/functions/v1`, and its query.
+///
+/// # Errors
+/// [`Refusal::ParameterInvalid`] for a path that would lead out of the upstream's.
+pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<Uri, Refusal> {
+    let refuse = |must: &'static str| Refusal::invalid("path", must);
+    let rest = path
+        .strip_prefix(PREFIX)
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        .ok_or_else(|| refuse("must begin with /functions/v1/."))?;
+    if leads_elsewhere(rest) {
+        return Err(refuse(
+            "must not have . or .. between slashes, percent-encoded or not.",
+        ));
+    }
+    let is_clean = |text: &str| !text.contains('#') && !text.bytes().any(|byte| byte <= b' ');
+    if rest.contains('?') || !is_clean(rest) || !is_clean(query) {
+        return Err(refuse("must be percent-encoded."));
+    }
+    let mut address = format!("{}{rest}", upstream.as_str());
+    if !query.is_empty() {
+        address.push('?');
+        address.push_str(query);
+    }
+    address
+        .try_into()
+        .map_err(|_| refuse("must be percent-encoded, and not that long."))
+}
+
+/// Whether some server might read a step to another folder in it: it may decode more than once, take a backslash for a
+/// slash, and pass over what comes after a semicolon. Nobody encodes more often than [`DECODED`] times in good faith.
+fn leads_elsewhere(path: &str) -> bool {
+    let mut text = Cow::Borrowed(path.as_bytes());
+    for _ in 0..=DECODED {
+        let mut segments = text.split(|byte| matches!(byte, b'/' | b'\\'));
+        let is_dots = |segment: &[u8]| {
+            let name = segment.split(|byte| *byte == b';').next();
+            matches!(name, Some(b"." | b".."))
+        };
+        if segments.any(is_dots) {
+            return true;
+        }
+        let decoded: Vec<u8> = percent_decode(&text).collect();
+        if decoded == *text {
+            return false;
+        }
+        text = Cow::Owned(decoded);
+    }
+    true
+}
+
+/// `Forwarded` (RFC 7239): what is no token is quoted.
+fn forwarded(client: IpAddr, proto: &str, host: Option<&str>) -> String {
+    let mut text = match client {
+        IpAddr::V4(address) => format!("for={address}"),
+        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+    };
+    // Writing into a string can't fail.
+    let _ = write!(text, ";proto={proto}");
+    let is_token = |host: &str| !host.contains([':', '[', ']']);
+    let _ = match host {
+        Some(host) if is_token(host) => write!(text, ";host={host}"),
+        Some(host) => write!(text, ";host=\"{host}\""),
+        None => Ok(()),
+    };
+    text
+}
+
+/// Whether it is a name or an address, perhaps with a port: nothing that could end a quotation or begin another element.
+/// Of anything else nothing is said.
+fn is_host(text: &str) -> bool {
+    let fits = (1..=policy::URL_MAX).contains(&text.len());
+    fits && text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%:[]".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,381 @@
+//! The link to one upstream: connections that are kept, a bound on how many are used at once, a circuit breaker around
+//! them; and of a request that failed, whether anything of it can have arrived.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::body::Body;
+use super::dial::{Dialler, Progress};
+use super::headers::{down, target};
+use crate::app::outbound::{first_cause, https, no_roots, system_roots};
+use crate::clock::Clock;
+use crate::config::{Authorization, UpstreamSettings, UpstreamUrl};
+use crate::domain::circuit::{Circuit, Pass};
+use crate::domain::refusal::Refusal;
+use crate::policy;
+
+type Sender = Client<Dialler, Full<Bytes>>;
+
+/// The way to one upstream.
+pub struct Link {
+    url: UpstreamUrl,
+    authorization: Option<HeaderValue>,
+    answer_timeout: Duration,
+    is_idempotent: bool,
+    /// Sends on connections that are kept, and makes new ones.
+    kept: Sender,
+    /// Sends on new connections only.
+    fresh: Sender,
+    places: Arc<Semaphore>,
+    circuit: Arc<Mutex<Circuit>>,
+    clock: Clock,
+}
+
+/// Why nothing can be sent now. Nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// How long to wait before asking again; never nothing.
+    pub retry_after: Duration,
+    /// For the log.
+    pub why: &'static str,
+}
+
+/// Why there is no answer, in words for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No byte of the request has reached the upstream.
+    NothingSent(String),
+    /// The request may have been done.
+    OutcomeUnknown(String),
+}
+
+/// What an upstream has answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status, 200 to 999.
+    pub status: u16,
+    /// What of its headers the client gets.
+    pub headers: HeaderMap,
+    /// Its body, as it comes.
+    pub body: Body,
+}
+
+/// Whether a request may go up a second time by itself, when a connection that was kept turns out to be closed before a
+/// byte of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It may not: whoever sent it will repeat it.
+    Never,
+    /// It may: done twice is like done once.
+    Once,
+}
+
+/// The right to send one request, on a connection of its own. Dropped, it is given back.
+pub struct Passage {
+    link: Arc<Link>,
+    place: OwnedSemaphorePermit,
+    turn: Turn,
+}
+
+/// A pass of the circuit, given back by drop.
+pub(super) struct Turn {
+    circuit: Arc<Mutex<Circuit>>,
+    clock: Clock,
+    pass: Option<Pass>,
+}
+
+impl Turn {
+    /// Notes what came of the request; the first word counts.
+    pub(super) fn note(&mut self, ok: bool) {
+        if let Some(pass) = self.pass.take() {
+            self.circuit.lock().note(pass, ok, self.clock.now());
+        }
+    }
+
+    /// The head of a good answer has come. Nobody waits any longer for what comes of a probe: its body may take as long
+    /// as the client takes to read it.
+    fn answered(&mut self) {
+        if let Some(probe) = self.pass.take_if(|pass| pass.is_probe()) {
+            let (mut circuit, now) = (self.circuit.lock(), self.clock.now());
+            circuit.note(probe, true, now);
+            self.pass = circuit.ask(now).ok();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.circuit.lock().give_up(pass);
+        }
+    }
+}
+
+/// How an exchange failed.
+enum Lost {
+    /// There was no connection.
+    Unconnected(String),
+    /// The connection ended before it took anything of the request.
+    Unsent(String),
+    /// A connection that was kept ended without a byte of the answer.
+    Stale(String),
+    /// Anything else.
+    Unknown(String),
+}
+
+impl Link {
+    /// Makes ready to connect; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Why nobody can be reached.
+    pub fn new(settings: &UpstreamSettings, clock: Clock) -> Result<Self, String> {
+        let roots = match &settings.authorities {
+            Some(authorities) => authorities.roots(),
+            None if !settings.url.is_https() => no_roots(),
+            None => {
+                let (roots, errors) = system_roots();
+                if roots.is_empty() {
+                    return Err(format!("the system has no root certificates: {errors}"));
+                }
+                roots
+            }
+        };
+        let mut http = HttpConnector::new();
+        // Shared between the addresses of a name, so that one that is silent leaves time for the next.
+        http.set_connect_timeout(Some(settings.connect_timeout));
+        let dialler = Dialler::new(https(http, roots)?, settings.connect_timeout);
+        let sender = |keep: usize| {
+            Client::builder(TokioExecutor::new())
+                .http1_max_buf_size(policy::UPSTREAM_HEAD)
+                .pool_idle_timeout(policy::UPSTREAM_KEEP_ALIVE)
+                .pool_max_idle_per_host(keep)
+                .pool_timer(TokioTimer::new())
+                // It would try every connection that is kept; `Passage::send` tries once, on a new one.
+                .retry_canceled_requests(false)
+                .build(dialler.clone())
+        };
+        Ok(Self {
+            url: settings.url.clone(),
+            authorization: settings.authorization.as_ref().map(header).transpose()?,
+            answer_timeout: settings.answer_timeout,
+            is_idempotent: settings.is_idempotent,
+            kept: sender(settings.connections),
+            fresh: sender(0),
+            places: Arc::new(Semaphore::new(settings.connections)),
+            circuit: Arc::default(),
+            clock,
+        })
+    }
+
+    /// Whether a repetition under the same `Idempotency-Key` is done once.
+    pub const fn is_idempotent(&self) -> bool {
+        self.is_idempotent
+    }
+
+    /// Whether a request may go up again by itself. One that is claimed under a key of the client's may not: the client
+    /// repeats it, and is answered by what is kept.
+    pub fn again(&self, method: &str, is_claimed: bool) -> Again {
+        let harmless = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
+        if !is_claimed && (harmless || self.is_idempotent) {
+            Again::Once
+        } else {
+            Again::Never
+        }
+    }
+
+    /// A request as it goes up: `headers` are those of [`super::headers::up`], and the upstream's authorization joins
+    /// them.
+    ///
+    /// # Errors
+    /// [`Refusal::MethodNotAllowed`] for methods that would open a tunnel or echo the authorization,
+    /// [`Refusal::ParameterInvalid`] for paths that lead elsewhere.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Refusal> {
+        let method = forwardable(method)?;
+        let uri = target(&self.url, path, query)?;
+        if let Some(value) = &self.authorization {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
+            headers.insert(CONTENT_LENGTH, body.len().into());
+        }
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    /// Takes a connection's place for one request.
+    ///
+    /// # Errors
+    /// [`Busy`] when all places are taken, or when the upstream is left alone because it has failed.
+    pub fn enter(self: &Arc<Self>) -> Result<Passage, Busy> {
+        let places = Arc::clone(&self.places);
+        let place = places.try_acquire_owned().map_err(|_| Busy {
+            retry_after: policy::RETRY_SOON,
+            why: "all connections are busy",
+        })?;
+        let asked = self.circuit.lock().ask(self.clock.now());
+        let pass = asked.map_err(|retry_after| Busy {
+            retry_after,
+            why: "it has failed and is left alone",
+        })?;
+        Ok(Passage {
+            link: Arc::clone(self),
+            place,
+            turn: Turn {
+                circuit: Arc::clone(&self.circuit),
+                clock: self.clock.clone(),
+                pass: Some(pass),
+            },
+        })
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn exchange(
+        &self,
+        sender: &Sender,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Lost> {
+        let mut connection = capture_connection(&mut request);
+        let mut answering = std::pin::pin!(sender.request(request));
+        // Connecting has a time of its own; the answer's begins when the request is sent.
+        let before_sent = tokio::select! {
+            biased;
+            answered = &mut answering => Some(answered),
+            () = async { drop(connection.wait_for_connection_metadata().await) } => None,
+        };
+        let answered = match before_sent {
+            Some(answered) => answered,
+            None => {
+                let limit = self.answer_timeout;
+                let late = |_| {
+                    let limit = humantime::format_duration(limit);
+                    Lost::Unknown(format!("no answer within {limit}"))
+                };
+                tokio::time::timeout(limit, answering).await.map_err(late)?
+            }
+        };
+        answered.map_err(|error| lost(&error))
+    }
+}
+
+impl Passage {
+    /// Sends the request. Redirects are answers like any other. Dropped on the way, it closes the connection, and nobody
+    /// learns what came of it.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says whether anything of the request can have arrived.
+    pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
+        let link = Arc::clone(&self.link);
+        let first = link.exchange(&link.kept, request.clone()).await;
+        // Whether something of the request may be up already when it is sent again.
+        let is_up = match first {
+            Ok(response) => return self.answer(response),
+            Err(Lost::Unsent(_)) => false,
+            Err(Lost::Stale(_)) if again == Again::Once => true,
+            Err(Lost::Unconnected(why)) => return self.fail(Fault::NothingSent(why)),
+            Err(Lost::Stale(why) | Lost::Unknown(why)) => {
+                return self.fail(Fault::OutcomeUnknown(why));
+            }
+        };
+        match link.exchange(&link.fresh, request).await {
+            Ok(response) => self.answer(response),
+            Err(Lost::Unconnected(why) | Lost::Unsent(why)) if !is_up => {
+                self.fail(Fault::NothingSent(why))
+            }
+            Err(
+                Lost::Unconnected(why) | Lost::Unsent(why) | Lost::Stale(why) | Lost::Unknown(why),
+            ) => self.fail(Fault::OutcomeUnknown(why)),
+        }
+    }
+
+    fn answer(mut self, response: Response<Incoming>) -> Result<Answer, Fault> {
+        let (head, incoming) = response.into_parts();
+        match head.status {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                let why = "it switched protocols, though nobody asked it to".to_owned();
+                return self.fail(Fault::OutcomeUnknown(why));
+            }
+            StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => self.turn.note(false),
+            _ => self.turn.answered(),
+        }
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: down(&head.headers),
+            body: Body::new(incoming, self.link.answer_timeout, self.turn, self.place),
+        })
+    }
+
+    fn fail(mut self, fault: Fault) -> Result<Answer, Fault> {
+        self.turn.note(false);
+        Err(fault)
+    }
+}
+
+impl fmt::Debug for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passage").finish_non_exhaustive()
+    }
+}
+
+/// As it is sent, and hidden from whoever prints headers.
+fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(authorization.expose())
+        .map_err(|_| "the authorization can't be sent".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A method that may go up. CONNECT would open a tunnel, and TRACE is answered with what was sent, the upstream's
+/// authorization included.
+fn forwardable(method: &str) -> Result<Method, Refusal> {
+    let refused = ["CONNECT", "TRACE"];
+    let is_refused = refused.iter().any(|name| name.eq_ignore_ascii_case(method));
+    Method::from_bytes(method.as_bytes())
+        .ok()
+        .filter(|_| !is_refused)
+        .ok_or(Refusal::MethodNotAllowed {
+            allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        })
+}
+
+/// What a failed exchange tells. Nothing of a request has gone out where there was no connection, where the client gave
+/// the request back untouched ("canceled"), or where no byte was ever written.
+fn lost(error: &Error) -> Lost {
+    let why = first_cause(error);
+    let Some(connected) = error.connect_info() else {
+        return Lost::Unconnected(why);
+    };
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    let is_untouched = cause.is_some_and(hyper::Error::is_canceled);
+    match Progress::of(connected) {
+        Some(progress) if is_untouched || progress.is_fresh() => Lost::Unsent(why),
+        Some(progress) if progress.is_stale() => Lost::Stale(why),
+        Some(_) | None => Lost::Unknown(why),
+    }
+}
+
+#[cfg(test)]
+mod tests;
