@@ -1,7 +1,9 @@
 //! The service's verbs, where domain, limiter and store meet. Knows nothing of HTTP.
 
+pub mod claims;
 mod directory;
 pub mod faults;
+pub mod forward;
 mod inspect;
 pub mod keys;
 pub mod mock;
@@ -24,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use self::claims::Claims;
 pub use self::directory::{Directory, KeyEntry};
 use self::inspect::Replays;
 pub use self::inspect::Standing;
@@ -33,6 +36,7 @@ use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
 use self::turns::Turns;
 pub use self::upkeep::Upkeep;
+use self::upstream::Upstreams;
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -79,6 +83,10 @@ pub struct App {
     /// Requests under an idempotency key that run now.
     running: Mutex<std::collections::HashSet<RecordId>>,
     replays: Replays,
+    /// Where the requests of a mode are forwarded to.
+    pub upstreams: Upstreams,
+    /// Requests that went upstream, and whose outcome is not known.
+    claims: Claims,
     webhooks: Webhooks,
     /// Keys are changed one at a time.
     changing_keys: tokio::sync::Mutex<()>,
@@ -153,6 +161,8 @@ impl App {
         let unreadable = |Unavailable| "the store can't be read; see the log".to_owned();
         let directory =
             Directory::load(&store, settings.limits, clock.now()).map_err(unreadable)?;
+        let claims = Claims::load(&store).map_err(unreadable)?;
+        let upstreams = Upstreams::open(&settings, &clock)?;
         Ok(Arc::new(Self {
             addresses: Addresses::new(settings.per_address),
             buyers: Addresses::new(settings.per_address),
@@ -172,6 +182,8 @@ impl App {
             directory,
             running: Mutex::default(),
             replays: Replays::default(),
+            upstreams,
+            claims,
             changing_keys: tokio::sync::Mutex::default(),
         }))
     }

@@ -3,6 +3,7 @@
 
 mod authorities;
 mod authorization;
+mod discreet;
 mod given;
 mod shown;
 mod upstream;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 pub use self::authorities::Authorities;
 pub use self::authorization::Authorization;
+pub use self::discreet::discreet;
 pub use self::given::Given;
 use self::given::read_file;
 pub use self::shown::Shown;

@@ -270,6 +270,10 @@ pub const UPSTREAM_CONNECTIONS_MAX: usize = 10_000;
 pub const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes that the head of an answer may have; as many are read ahead of a body.
 pub const UPSTREAM_HEAD: usize = 64 * 1024;
+/// Largest body of an answer that is kept to be given again, in bytes.
+pub const ANSWER_MAX: usize = 64 * 1024;
+/// Bytes kept of the headers of such an answer.
+pub const ANSWER_HEADERS_MAX: usize = 4 * 1024;
 /// Longest value of `Authorization` for an upstream, in characters.
 pub const AUTHORIZATION_MAX: usize = 4_096;
 /// Characters of a secret from which its last four may be shown: less than a quarter of it.

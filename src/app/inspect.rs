@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::request_log::Exchange;
 use super::{App, KeyEntry};
 use crate::domain::asked::{Asked, Difference};
+use crate::domain::claim::OpenClaim;
 use crate::domain::id::{KeyId, SessionId};
 use crate::domain::idempotency::{IdempotencyKey, Record, RecordId};
 use crate::domain::json::Json;
@@ -26,6 +27,8 @@ pub enum Standing {
     Unknown,
     /// Its first request runs right now.
     Running,
+    /// Its first request went upstream, and nobody knows what became of it.
+    Open(Box<OpenClaim>),
     /// An answer is kept and replayed, so often so far.
     Kept(Box<Record>, u32),
     /// An answer was kept, and its time is over.
@@ -105,6 +108,9 @@ impl App {
     ) -> Result<Standing, Unavailable> {
         let id = RecordId::of(account, mode, key);
         let runs = self.running.lock().contains(&id);
+        if let Some(claim) = self.claims.find(&id, now).filter(|_| !runs) {
+            return Ok(Standing::Open(Box::new(claim)));
+        }
         let Some(record) = self.store.record(&id)? else {
             return Ok(if runs {
                 Standing::Running

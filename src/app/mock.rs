@@ -172,6 +172,7 @@ impl App {
         let now = self.clock.now();
         // First what is on disk: a lease that was under way is told before this is, and so forgotten below.
         self.store.reset(now).await?;
+        self.claims.reset();
         self.replays.reset();
         self.directory.reset_counters(now);
         self.addresses.reset();

@@ -1,13 +1,15 @@
 //! Exactly once: the way of a request from its claim to its kept answer (contract, section 3).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::turns::Turn;
 use super::{App, KeyEntry};
 use crate::domain::asked::Asked;
+use crate::domain::claim::OpenClaim;
 use crate::domain::id::SessionId;
 use crate::domain::idempotency::{
-    Decision, Fingerprint, IdempotencyKey, Record, RecordId, Reply, decide,
+    Decision, Fingerprint, IdempotencyKey, Kept, Record, RecordId, Reply, decide,
 };
 use crate::domain::json::Json;
 use crate::domain::key::Mode;
@@ -58,11 +60,8 @@ pub struct Answer {
     pub replayed: bool,
 }
 
-/// The right to run a request. While it lives, the same request elsewhere is told to wait; dropped, it is free again.
-pub(super) struct Claim {
-    app: Arc<App>,
-    place: Option<Place>,
-}
+/// The right to run a request.
+pub(super) struct Claim(Option<Place>);
 
 impl Answer {
     /// The answer of an earlier request.
@@ -76,27 +75,74 @@ impl Answer {
 
 impl Claim {
     /// The right to run a request that nobody can repeat.
-    pub(super) fn of_nothing(app: &Arc<App>) -> Self {
-        Self {
-            app: Arc::clone(app),
-            place: None,
+    pub(super) const fn of_nothing() -> Self {
+        Self(None)
+    }
+
+    /// The right to run a request that came before.
+    fn since(mut self, first_at: Timestamp) -> Self {
+        if let Some(place) = &mut self.0 {
+            place.first_at = first_at;
         }
+        self
+    }
+
+    /// The claim as it is kept while its request is upstream; None of a request that nobody can repeat.
+    pub(super) fn open(&self, call: &Call, lifetime: Duration) -> Option<OpenClaim> {
+        let (place, key) = self.0.as_ref().zip(call.idempotency_key.as_ref())?;
+        let Who::Merchant(entry) = &call.who else {
+            return None;
+        };
+        Some(OpenClaim {
+            record: place.alone.record,
+            fingerprint: place.fingerprint,
+            first_at: place.first_at,
+            expires_at: place.first_at.plus(lifetime),
+            account: entry.key.account.clone(),
+            mode: entry.key.mode,
+            idempotency_key: key.as_str().to_owned(),
+            method: call.method.clone(),
+            path: call.path.clone(),
+        })
+    }
+
+    /// What is to be remembered of the request, and where; None of a request that nobody can repeat.
+    pub(super) fn record(
+        &self,
+        call: &Call,
+        lifetime: Duration,
+        is_test: bool,
+        kept: impl FnOnce() -> Kept,
+    ) -> Option<(RecordId, Record)> {
+        let place = self.0.as_ref()?;
+        let (method, path, query) = (&call.method, &call.path, &call.query);
+        let asked = is_test
+            .then(|| Asked::of(method, path, query, &place.canonical))
+            .flatten();
+        let record = Record::new(place.fingerprint, place.first_at, lifetime, kept(), asked);
+        Some((place.alone.record, record))
     }
 }
 
 /// Where the answer is to be kept, and for which request.
 struct Place {
-    id: RecordId,
+    alone: Alone,
     fingerprint: Fingerprint,
     /// The body in canonical form.
     canonical: Vec<u8>,
+    /// When it first came.
+    first_at: Timestamp,
 }
 
-impl Drop for Claim {
+/// While it lives, whoever comes to the same place is told to wait; dropped, the place is free again.
+pub(super) struct Alone {
+    app: Arc<App>,
+    record: RecordId,
+}
+
+impl Drop for Alone {
     fn drop(&mut self) {
-        if let Some(place) = &self.place {
-            self.app.running.lock().remove(&place.id);
-        }
+        self.app.running.lock().remove(&self.record);
     }
 }
 
@@ -106,40 +152,72 @@ pub(super) enum Begun {
     Replay(Reply),
 }
 
+/// The same for a request that may go upstream.
+pub(super) enum Found {
+    Run(Claim),
+    /// It went upstream before, and nobody here knows what became of it.
+    Resume(Claim),
+    Replay(Reply),
+}
+
 impl App {
+    /// Takes a place, unless somebody has it.
+    pub(super) fn alone_at(self: &Arc<Self>, record: RecordId) -> Option<Alone> {
+        let is_first = self.running.lock().insert(record);
+        is_first.then(|| Alone {
+            app: Arc::clone(self),
+            record,
+        })
+    }
+
+    /// Claims a request that is done here, or finds that it was done before.
+    pub(super) fn begin(self: &Arc<Self>, call: &Call, body: &Json) -> Result<Begun, Refusal> {
+        match self.find(call, || body.canonical())? {
+            Found::Run(claim) => Ok(Begun::Run(claim)),
+            Found::Replay(reply) => Ok(Begun::Replay(reply)),
+            Found::Resume(_) => Err(Refusal::UpstreamOutcomeUnknown),
+        }
+    }
+
     /// Claims a request, or finds that it was done before. The claim is taken *before* the store is read and given
     /// back *after* the record can be read, so whoever comes second sees one of the two.
-    pub(super) fn begin(self: &Arc<Self>, call: &Call, body: &Json) -> Result<Begun, Refusal> {
+    pub(super) fn find(
+        self: &Arc<Self>,
+        call: &Call,
+        canonical: impl FnOnce() -> Vec<u8>,
+    ) -> Result<Found, Refusal> {
         let Some(key) = &call.idempotency_key else {
-            return Ok(Begun::Run(Claim::of_nothing(self)));
+            return Ok(Found::Run(Claim::of_nothing()));
         };
         let id = match &call.who {
             Who::Merchant(entry) => RecordId::of(&entry.key.account, entry.key.mode, key),
             Who::Buyer(session) | Who::Page(session) => RecordId::of_buyer(session, key),
         };
-        let canonical = body.canonical();
+        let canonical = canonical();
         let (method, path, query) = (&call.method, &call.path, &call.query);
         let fingerprint = Fingerprint::of(method, path, query, &canonical);
-        let is_first = self.running.lock().insert(id);
-        let claim = is_first.then(|| Claim {
-            app: Arc::clone(self),
-            place: Some(Place {
-                id,
+        let claim = self.alone_at(id).map(|alone| {
+            Claim(Some(Place {
+                alone,
                 fingerprint,
                 canonical,
-            }),
+                first_at: call.now,
+            }))
         });
+        let open = self.claims.find(&id, call.now);
         let stored = self.store.record(&id)?;
         let kept_until = stored.as_ref().map(|record| record.expires_at);
-        match (decide(stored, fingerprint, call.now), claim) {
-            (Decision::Run, Some(claim)) => Ok(Begun::Run(claim)),
-            (Decision::Run, None) => Err(Refusal::IdempotencyKeyInUse),
+        match (decide(stored, open, fingerprint, call.now), claim) {
+            (Decision::Run, Some(claim)) => Ok(Found::Run(claim)),
+            (Decision::Resume(first_at), Some(claim)) => Ok(Found::Resume(claim.since(first_at))),
+            (Decision::Run | Decision::Resume(_), None) => Err(Refusal::IdempotencyKeyInUse),
             (Decision::Replay(reply), _) => {
                 kept_until
                     .into_iter()
                     .for_each(|expires_at| self.replays.count(id, expires_at));
-                Ok(Begun::Replay(reply))
+                Ok(Found::Replay(reply))
             }
+            (Decision::Done(status), _) => Err(Refusal::AnswerNotKept { status }),
             (Decision::Mismatch, _) => Err(Refusal::IdempotencyKeyReused),
         }
     }
@@ -162,15 +240,7 @@ impl App {
                 .as_ref()
                 .is_some_and(|session| session.mode == Mode::Test),
         };
-        let record = claim.place.as_ref().map(|place| {
-            let (method, path, query) = (&call.method, &call.path, &call.query);
-            let asked = is_test
-                .then(|| Asked::of(method, path, query, &place.canonical))
-                .flatten();
-            let kept = reply.clone();
-            let record = Record::new(place.fingerprint, call.now, lifetime, kept, asked);
-            (place.id, record)
-        });
+        let record = claim.record(&call, lifetime, is_test, || Kept::Answer(reply.clone()));
         let record = record.as_ref().map(|(id, record)| (id, record));
         let until_kept = (claim, call.permit, turn, self.wake_for(&effect));
         self.store

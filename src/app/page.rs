@@ -77,7 +77,7 @@ impl App {
         let after = decide(session.clone(), call.now)?;
         let effect = self.effect(Some(&session), after.clone(), None, call.cause(), call.now)?;
         let reply = Reply::json(200, &());
-        self.finish(call, Claim::of_nothing(self), effect, reply, Some(turn))
+        self.finish(call, Claim::of_nothing(), effect, reply, Some(turn))
             .await?;
         Ok(after)
     }

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::KeyEntry;
+use super::forward::Reached;
 use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
 use crate::domain::masking::masked_beginning;
@@ -45,6 +46,8 @@ pub struct Exchange {
     pub replayed: bool,
     /// Which limit refused it.
     pub refused_by: Option<Scope>,
+    /// What the upstream did.
+    pub reached: Option<Reached>,
     /// What went wrong because somebody asked the mock for it.
     pub fault: Option<Fault>,
     /// Lines `name: value`, as far as they are kept.

@@ -58,6 +58,7 @@ impl App {
             refund,
             expiry_is_told,
             outgoing,
+            claim_done: None,
         })
     }
 

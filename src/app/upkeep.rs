@@ -83,11 +83,12 @@ impl App {
     }
 
     /// Writes down what was counted and forgets what is over.
-    fn tidy(&self, now: Timestamp) {
+    fn tidy(self: &Arc<Self>, now: Timestamp) {
         self.note_used(now);
         self.note_counts(now);
         // A fault is in the log, and the counts of long ago do no harm.
         let _ = self.store.forget_days(now);
+        self.forget_claims(self.over_before(now), now);
         self.addresses.clean(now);
         self.buyers.clean(now);
         self.operators.clean(now);

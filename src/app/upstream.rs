@@ -40,6 +40,11 @@ impl Upstreams {
         })
     }
 
+    /// Whether there is one.
+    pub const fn any(&self) -> bool {
+        self.live.is_some() || self.test.is_some()
+    }
+
     /// The upstream of a mode.
     pub const fn of(&self, mode: Mode) -> Option<&Arc<Link>> {
         match mode {

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
 mod check_config;
+mod claims;
 mod dashboard;
 mod keys;
 mod openapi;
@@ -36,6 +37,7 @@ Examples:
   atlas dashboard                               a link into the Dashboard, for five minutes
   atlas openapi > atlas.json                    the API in OpenAPI 3.1, for code generators
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
+  atlas settle clm_... --as done                what became of a charge whose answer was lost
   atlas webhooks add https://shop.example/hooks an endpoint; prints what it is signed with
 
 Settings:
@@ -99,6 +101,17 @@ enum Verb {
     ///
     /// For people, or on one line with --json. A server gives it at /openapi.json, and a page to read it at /docs.
     Openapi,
+    /// Show requests that went to an upstream, and of which nobody here knows what became
+    ///
+    /// Such a claim keeps its idempotency key for 24 hours from the first request, so that nothing is charged twice. A
+    /// repeat of the request asks the upstream again; where the upstream would charge again, `atlas settle` ends the
+    /// claim.
+    #[command(subcommand)]
+    Claims(claims::Claims),
+    /// Say what became of such a request, after a look into the upstream's books
+    ///
+    /// Speaks to the server that uses the data directory; with none running, opens the store itself.
+    Settle(claims::Settle),
     /// Add, show, roll, pause and remove webhook endpoints, where an account's events are told
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -133,6 +146,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
         Verb::Openapi => openapi::openapi(cli.json),
         Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
+        Verb::Claims(claims::Claims::List) => claims::list(&cli.place, cli.json),
+        Verb::Settle(asked) => claims::settle(&cli.place, &asked, cli.json),
         Verb::Webhooks(webhooks) => webhooks::run(&cli.place, webhooks, cli.json),
     };
     // The last lines of the log come before the last word.

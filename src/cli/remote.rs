@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::app::App;
+use crate::app::claims::{ClaimAnswer, ClaimCommand};
 use crate::app::keys::{KeyAnswer, KeyCommand};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::app::webhooks::{EndpointAnswer, EndpointCommand};
@@ -63,6 +64,22 @@ pub(super) async fn manage_webhooks(
         None => {
             let app = App::open(settings, Clock::system())?;
             let answer = app.manage_webhooks(command).await;
+            app.close()?;
+            Ok(answer)
+        }
+    }
+}
+
+/// Carries a command about open claims out.
+pub(super) async fn manage_claims(
+    settings: Settings,
+    command: ClaimCommand,
+) -> Result<ClaimAnswer, String> {
+    match ask_server(&settings, "/claims", &command).await? {
+        Some(answer) => Ok(answer),
+        None => {
+            let app = App::open(settings, Clock::system())?;
+            let answer = app.manage_claims(command).await;
             app.close()?;
             Ok(answer)
         }

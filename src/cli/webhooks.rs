@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Failure, note, remote, say, to_json};
 use crate::app::webhooks::{EndpointAnswer, EndpointCommand, EndpointReport, NewEndpoint};
-use crate::config::{Given, Place, Purpose, Settings};
+use crate::config::{Given, Place, Purpose, Settings, discreet};
 use crate::domain::event::EventType;
 use crate::domain::id::EndpointId;
 use crate::domain::key::Account;
@@ -16,6 +16,7 @@ pub(super) enum Webhooks {
     /// Make an endpoint and print the secret that its deliveries are signed with
     Add {
         /// Where to tell the events, as https://shop.example/webhooks
+        #[arg(value_parser = discreet::<WebhookUrl>())]
         url: WebhookUrl,
         /// Whose events
         #[arg(long, default_value = "default")]

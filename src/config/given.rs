@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde::Deserialize;
 
+use super::discreet::discreet;
 use super::upstream::{LiveGiven, TestGiven};
 use super::values::{Origin, Proxy, PublicUrl, Span, Typed, address, limit, port};
 use crate::domain::webhook::WebhookUrl;
@@ -70,6 +71,7 @@ pub struct Given {
         long,
         env = "ATLAS_WEBHOOK",
         value_name = "URL",
+        value_parser = discreet::<WebhookUrl>(),
         value_delimiter = ' ',
         hide_env_values = true
     )]

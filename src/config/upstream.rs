@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::authorities::Authorities;
 use super::authorization::{self, Authorization};
+use super::discreet::discreet;
 use super::values::Span;
 use super::{bounded, in_range};
 use crate::domain::key::Mode;
@@ -97,6 +98,8 @@ macro_rules! given {
                 long = concat!($mode, "-upstream"),
                 env = concat!($variable, "_UPSTREAM"),
                 value_name = "URL",
+                value_parser = discreet::<UpstreamUrl>(),
+                hide_env_values = true,
                 help = concat!("Where requests of ", $mode, " keys go, as https://api.atlas.co/functions/v1 [default: ", $without, "]"),
             )]
             upstream: Option<UpstreamUrl>,
@@ -184,12 +187,12 @@ macro_rules! given {
                     connections,
                     upstream_is_idempotent,
                 } = self;
-                let authorization = authorization::find($mode, authorization_file.as_deref(), variable)?;
                 let Some(url) = upstream else {
                     return none_set(
                         $mode,
                         &[
-                            ("authorization", authorization.is_some()),
+                            ("authorization_file", authorization_file.is_some()),
+                            ("authorization", variable(concat!($variable, "_AUTHORIZATION")).is_some()),
                             ("ca_file", ca_file.is_some()),
                             ("connect_timeout", connect_timeout.is_some()),
                             ("answer_timeout", answer_timeout.is_some()),
@@ -201,7 +204,7 @@ macro_rules! given {
                 let usual = UpstreamSettings::at(url);
                 Ok(Some(UpstreamSettings {
                     url: allowed($mode, usual.url)?,
-                    authorization,
+                    authorization: authorization::find($mode, authorization_file.as_deref(), variable)?,
                     authorities: authorities($mode, ca_file.as_deref())?,
                     connect_timeout: span($mode, "connect_timeout", connect_timeout, usual.connect_timeout)?,
                     answer_timeout: span($mode, "answer_timeout", answer_timeout, usual.answer_timeout)?,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::domain::idempotency::RecordId;
 use crate::domain::time::Timestamp;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -151,6 +152,20 @@ id!(
     /// Names the way of one event to one endpoint, the same at each attempt: `del_` and 16 characters.
     DeliveryId, "del_", 16
 );
+
+id!(
+    /// Names an open claim: `clm_` and 20 characters.
+    ClaimId, "clm_", 20
+);
+
+impl ClaimId {
+    /// The claim at this place.
+    pub fn of(record: &RecordId) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("atlas 2026-11-25 open claim");
+        hasher.update(record.as_bytes());
+        Self(base62_of_hash(&hasher))
+    }
+}
 
 impl EndpointId {
     /// An id that does not begin with a time: of an endpoint that nobody made at one.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::asked::Asked;
+use crate::domain::claim::OpenClaim;
 use crate::domain::id::SessionId;
 use crate::domain::key::{Account, Mode};
 use crate::domain::refusal::Refusal;
@@ -66,6 +67,11 @@ impl RecordId {
         Self(id)
     }
 
+    /// From the bytes it is stored under.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes to store it under.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -115,8 +121,19 @@ pub struct Reply {
     pub status: u16,
     /// `Content-Type`.
     pub content_type: Cow<'static, str>,
+    /// Other headers of an upstream's answer, by name; our own answers have none.
+    pub headers: Vec<(String, String)>,
     /// Body bytes.
     pub body: Vec<u8>,
+}
+
+/// What is kept of how a request was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it: a repeat gets the same.
+    Answer(Reply),
+    /// That it was done, and with which status; None where an operator found out that it was.
+    Done(Option<u16>),
 }
 
 /// What is remembered of a request that was run.
@@ -129,7 +146,7 @@ pub struct Record {
     /// The record answers below this time.
     pub expires_at: Timestamp,
     /// What was answered.
-    pub reply: Reply,
+    pub kept: Kept,
     /// In test mode, what was asked, so that a developer can be shown what differs from it.
     pub asked: Option<Asked>,
 }
@@ -140,14 +157,14 @@ impl Record {
         fingerprint: Fingerprint,
         first_at: Timestamp,
         lifetime: Duration,
-        reply: Reply,
+        kept: Kept,
         asked: Option<Asked>,
     ) -> Self {
         Self {
             fingerprint,
             first_at,
             expires_at: first_at.plus(lifetime),
-            reply,
+            kept,
             asked,
         }
     }
@@ -158,18 +175,37 @@ impl Record {
 pub enum Decision {
     /// Nothing is known of it: run it.
     Run,
+    /// It went upstream, and nobody here knows what became of it. It first came at this time.
+    Resume(Timestamp),
     /// It was run: answer the same.
     Replay(Reply),
+    /// It was run, and its answer is not there to be given again; with its status, where that is known.
+    Done(Option<u16>),
     /// The key was used for another request.
     Mismatch,
 }
 
-/// Decides by what is stored.
-pub fn decide(stored: Option<Record>, fingerprint: Fingerprint, now: Timestamp) -> Decision {
+/// Decides by what is stored, and by the claim that is open.
+pub fn decide(
+    stored: Option<Record>,
+    open: Option<OpenClaim>,
+    fingerprint: Fingerprint,
+    now: Timestamp,
+) -> Decision {
+    if let Some(claim) = open.filter(|claim| now < claim.expires_at) {
+        return if claim.fingerprint == fingerprint {
+            Decision::Resume(claim.first_at)
+        } else {
+            Decision::Mismatch
+        };
+    }
     match stored {
         Some(record) if now >= record.expires_at => Decision::Run,
         Some(record) if record.fingerprint != fingerprint => Decision::Mismatch,
-        Some(record) => Decision::Replay(record.reply),
+        Some(record) => match record.kept {
+            Kept::Answer(reply) => Decision::Replay(reply),
+            Kept::Done(status) => Decision::Done(status),
+        },
         None => Decision::Run,
     }
 }
@@ -183,6 +219,7 @@ mod tests {
         Reply {
             status: 201,
             content_type: Cow::Borrowed("application/json"),
+            headers: Vec::new(),
             body: b"{}".to_vec(),
         }
     }
@@ -226,10 +263,17 @@ mod tests {
     fn a_record_lives_below_its_lifetime_and_is_dead_at_it() {
         let first = Timestamp::from_millis(5_000);
         let print = fingerprint("/a", "", "{}");
-        let record = Record::new(print, first, Duration::from_secs(86_400), reply(), None);
+        let record = Record::new(
+            print,
+            first,
+            Duration::from_secs(86_400),
+            Kept::Answer(reply()),
+            None,
+        );
         let at = |millis: u64| {
             decide(
                 Some(record.clone()),
+                None,
                 print,
                 Timestamp::from_millis(5_000 + millis),
             )

@@ -151,6 +151,22 @@ pub enum Refusal {
     Internal,
     /// The store can't answer or can't promise to keep; nothing was run.
     StorageUnavailable,
+    /// There is no such open claim.
+    ClaimNotFound,
+    /// It was done, and its answer is not there to be given again.
+    AnswerNotKept {
+        /// How it was answered; None when an operator settled it.
+        status: Option<u16>,
+    },
+    /// No connection to the upstream, so nothing was done.
+    UpstreamUnreachable,
+    /// It went upstream, and nobody here knows what became of it.
+    UpstreamOutcomeUnknown,
+    /// The upstream is down or busy; nothing was sent.
+    UpstreamUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Live requests need an upstream, and none is set.
     LiveModeUnavailable,
 }

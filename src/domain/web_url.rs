@@ -6,10 +6,10 @@ use crate::policy;
 
 /// An absolute http or https URL without user name, password or fragment; None for anything else.
 pub(crate) fn parse(text: &str) -> Option<Url> {
-    // The parser takes `http:shop` and passes over line breaks.
+    // The parser takes `http:shop` and `http:///shop`, and passes over line breaks.
     let written_whole = ["http://", "https://"].iter().any(|scheme| {
-        text.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        let (start, rest) = text.split_at_checked(scheme.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(scheme) && !rest.starts_with('/')
     });
     let clean = !text
         .chars()

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::App;
 use crate::app::KeyEntry;
+use crate::app::forward::Reached;
 use crate::app::request_log::{Captured, Exchange};
 use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
@@ -142,6 +143,11 @@ impl AccessLine {
         });
     }
 
+    /// Remembers what the upstream did.
+    pub(super) fn went_up(&mut self, reached: Reached) {
+        self.note(|exchange| exchange.reached = Some(reached));
+    }
+
     /// Remembers a part of the answer's body.
     pub(super) fn went(&mut self, chunk: &Bytes) {
         if self.is_kept {
@@ -250,7 +256,6 @@ fn write_line(exchange: &Exchange) {
         &exchange.method,
         loggable(&exchange.path),
     );
-    let millis = exchange.took.as_micros() as f64 / 1_000.0;
     let note = match exchange.refused_by {
         Some(scope) => Note::RefusedBy(scope),
         None if exchange.replayed => Note::Replayed,
@@ -265,9 +270,20 @@ fn write_line(exchange: &Exchange) {
         Some(fault) => format!(" fault {fault}"),
         None => String::new(),
     };
+    let upstream = match exchange.reached {
+        Some(Reached { status, took }) => {
+            let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            format!(" upstream {status} {:.3}ms", millis(took))
+        }
+        None => String::new(),
+    };
     let key: &dyn fmt::Display = match &exchange.key {
         Some(entry) => &entry.key.id,
         None => &"-",
     };
-    log::info!(target: "atlas::request", "{id} {method} {path} {status} {millis:.3}ms {key}{note}{fault}");
+    log::info!(target: "atlas::request", "{id} {method} {path} {status} {:.3}ms {key}{note}{fault}{upstream}", millis(exchange.took));
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_micros() as f64 / 1_000.0
 }

@@ -9,6 +9,7 @@ use actix_web::{Error, HttpResponse, web};
 use super::dashboard::door;
 use super::refusal::respond;
 use crate::app::App;
+use crate::app::claims::ClaimCommand;
 use crate::app::keys::KeyCommand;
 use crate::app::operators::OperatorCommand;
 use crate::app::webhooks::EndpointCommand;
@@ -22,6 +23,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .app_data(web::JsonConfig::default().limit(COMMAND_MAX))
         .route("/keys", web::post().to(keys))
         .route("/operators", web::post().to(operators))
+        .route("/claims", web::post().to(claims))
         .route("/webhooks", web::post().to(webhooks));
 }
 
@@ -53,6 +55,10 @@ async fn operators(app: web::Data<App>, command: web::Json<OperatorCommand>) -> 
 
 async fn keys(app: web::Data<App>, command: web::Json<KeyCommand>) -> HttpResponse {
     HttpResponse::Ok().json(app.manage_keys(command.into_inner()).await)
+}
+
+async fn claims(app: web::Data<App>, command: web::Json<ClaimCommand>) -> HttpResponse {
+    HttpResponse::Ok().json(app.manage_claims(command.into_inner()).await)
 }
 
 async fn webhooks(app: web::Data<App>, command: web::Json<EndpointCommand>) -> HttpResponse {

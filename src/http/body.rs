@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{HttpMessage, HttpRequest};
@@ -17,8 +18,15 @@ use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::json::Json;
 use crate::domain::refusal::Refusal;
 
-/// The idempotency key, if the client sent one. `X-Idempotency-Key` counts in the absence of the documented header.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+/// The idempotency key, if the client sent one with a method that has any use for it. `X-Idempotency-Key` counts in the
+/// absence of the documented header.
+pub(super) fn idempotency_key(
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<IdempotencyKey>, Refusal> {
+    if !matches!(*method, Method::POST | Method::PATCH) {
+        return Ok(None);
+    }
     let name = if headers.contains_key(IDEMPOTENCY_KEY) {
         IDEMPOTENCY_KEY
     } else {

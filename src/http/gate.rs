@@ -21,11 +21,14 @@ use futures_util::FutureExt;
 
 use self::dressing::{Dressing, Face};
 pub(super) use self::entry::ByDoor;
+use self::entry::Entry;
 use super::access_log::{AccessLine, Note};
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Ready, Sending};
-use super::{body, dashboard, is_monitoring, mock};
+use super::{body, dashboard, forward, is_monitoring, mock};
+use crate::app::forward::Reached;
+use crate::app::upstream::Link;
 use crate::app::{App, KeyEntry, Who};
 use crate::domain::id::SessionId;
 use crate::domain::limit::Scope;
@@ -154,19 +157,25 @@ impl Gate {
                 (Some(request), HttpResponse::from_error(refusal))
             }
             None => {
-                let app = Arc::clone(&self.app);
-                request.extensions_mut().insert(Visit {
-                    app,
+                let link = self.link_of(&entry, &request);
+                let visit = Visit {
+                    app: Arc::clone(&self.app),
                     now: begins,
                     request_id: request_id.clone(),
                     caller: entry.caller,
                     buyer: entry.buyer,
                     by_door: entry.by_door,
                     body,
-                });
-                run(request, next, &request_id).await
+                };
+                match link {
+                    Some(link) => send_up(request, visit, &link, &request_id).await,
+                    None => run(request, visit, next, &request_id).await,
+                }
             }
         };
+        if let Some(reached) = request.as_ref().and_then(reached_by) {
+            line.went_up(reached);
+        }
 
         let frame = operator.as_ref().map(dashboard::frame_of);
         let dressing = Dressing {
@@ -184,6 +193,12 @@ impl Gate {
             // actix lost the request on the way (a panic, or its own error); it takes an error as well.
             None => Err(Error::from(Ready::new(response))),
         }
+    }
+
+    /// The upstream that a request goes to that was let in.
+    fn link_of(&self, entry: &Entry, request: &ServiceRequest) -> Option<Arc<Link>> {
+        let caller = entry.caller.as_ref().ok()?;
+        forward::link_of(&self.app, &caller.entry, routed_path(request)).cloned()
     }
 
     /// Whether requests to this path are not those that a developer wants to look back on.
@@ -220,27 +235,55 @@ fn target_of(request: &ServiceRequest) -> String {
     target.map_or_else(String::new, |target| target.as_str().to_owned())
 }
 
-/// Runs the handler. A panic is an answer like any other; its slot and its claim come back as it unwinds.
+/// Runs the handler.
 async fn run(
     request: ServiceRequest,
+    visit: Visit,
     next: Next<impl MessageBody + 'static>,
     request_id: &HeaderValue,
 ) -> (Option<HttpRequest>, HttpResponse) {
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+    request.extensions_mut().insert(visit);
+    match unwound(next.call(request), request_id).await {
         Ok(Ok(answered)) => {
             let (request, response) = answered.into_parts();
             (Some(request), response.map_into_boxed_body())
         }
         Ok(Err(error)) => (None, HttpResponse::from_error(error)),
-        Err(panic) => {
-            log::error!(
-                "{}: a handler panicked: {}",
-                request_id.to_str().unwrap_or_default(),
-                panic_message(&*panic)
-            );
-            (None, HttpResponse::from_error(Refusal::Internal))
-        }
+        Err(refusal) => (None, HttpResponse::from_error(refusal)),
     }
+}
+
+/// Sends the request to the upstream of its mode instead.
+async fn send_up(
+    request: ServiceRequest,
+    visit: Visit,
+    link: &Arc<Link>,
+    request_id: &HeaderValue,
+) -> (Option<HttpRequest>, HttpResponse) {
+    let (request, _payload) = request.into_parts();
+    let answered = unwound(forward::forward(&request, visit, link), request_id).await;
+    let response = answered.and_then(|answered| answered);
+    (
+        Some(request),
+        response.unwrap_or_else(HttpResponse::from_error),
+    )
+}
+
+/// Does the work. A panic is an answer like any other; its slot and its claim come back as it unwinds.
+async fn unwound<T>(work: impl Future<Output = T>, request_id: &HeaderValue) -> Result<T, Refusal> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.map_err(|panic| {
+        log::error!(
+            "{}: a handler panicked: {}",
+            request_id.to_str().unwrap_or_default(),
+            panic_message(&*panic)
+        );
+        Refusal::Internal
+    })
+}
+
+fn reached_by(request: &HttpRequest) -> Option<Reached> {
+    request.extensions().get().copied()
 }
 
 /// Sends so much of an answer on its way, and remembers it as far as anybody gets to see it.
@@ -266,10 +309,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 fn idempotency_echo(request: &ServiceRequest) -> Option<HeaderValue> {
-    if !matches!(*request.method(), Method::POST | Method::PATCH) {
-        return None;
-    }
-    let key = body::idempotency_key(request.headers()).ok().flatten()?;
+    let key = body::idempotency_key(request.method(), request.headers());
+    let key = key.ok().flatten()?;
     HeaderValue::from_str(key.as_str()).ok()
 }
 

@@ -10,6 +10,7 @@ mod checkout;
 mod curl;
 mod dashboard;
 mod docs;
+mod forward;
 mod gate;
 mod headers;
 mod mock;
@@ -86,12 +87,15 @@ async fn refuse(refusal: Refusal) -> Result<HttpResponse, Refusal> {
 }
 
 async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let is_options = request.method() == Method::OPTIONS;
-    if is_options {
-        options(request, headers::ALLOWED_METHODS).await
-    } else {
-        Err(Refusal::RouteNotFound)
+    if request.method() == Method::OPTIONS {
+        return options(request, headers::ALLOWED_METHODS).await;
     }
+    let visit = Visit::of(&request)?;
+    // Strangers don't know what an upstream has.
+    if visit.app.upstreams.any() && forward::leads_up(request.match_info().as_str()) {
+        visit.anyone()?;
+    }
+    Err(Refusal::RouteNotFound)
 }
 
 /// `OPTIONS` anywhere: a browser's question whether a page may send something, or anybody's what there is.

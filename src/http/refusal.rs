@@ -16,6 +16,7 @@ use serde::Serialize;
 pub(super) use self::table::describe;
 use self::table::{KINDS, retry_after};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::seconds_up;
 use crate::policy;
 
 /// The error object of an answer.
@@ -111,6 +112,9 @@ fn write_headers(refusal: &Refusal, headers: &mut HeaderMap) {
     }
     if let Refusal::RateLimited(limited) = refusal {
         headers.insert(RETRY_AFTER, retry_after(limited).into());
+    }
+    if let Refusal::UpstreamUnavailable { retry_after } = refusal {
+        headers.insert(RETRY_AFTER, seconds_up(*retry_after).max(1).into());
     }
 }
 

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::app::Presented;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What stands in `Authorization`.
 pub(super) enum Credentials<'a> {
@@ -95,6 +96,17 @@ pub(super) fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNe
         }
     }
     address
+}
+
+/// Whether the client came over TLS, as a trusted proxy says; the latest one knows.
+pub(super) fn is_tls(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let is_trusted = peer.is_some_and(|peer| {
+        let peer = peer.to_canonical();
+        trusted.iter().any(|range| range.contains(&peer))
+    });
+    let said = headers.get_all(X_FORWARDED_PROTO).last();
+    let said = said.and_then(|said| said.to_str().ok()?.rsplit(',').next());
+    is_trusted && said.is_some_and(|said| said.trim().eq_ignore_ascii_case("https"))
 }
 
 /// An address, with or without a port, IPv6 with or without brackets.

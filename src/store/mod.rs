@@ -7,6 +7,7 @@
 //! - When the disk is short of space, payments are refused and the store stays whole; when it fails, nothing is
 //!   written any more and [`Store::failed`] tells.
 
+mod claims;
 mod journal;
 mod open;
 mod operator;

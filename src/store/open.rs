@@ -14,9 +14,9 @@ use crate::domain::secret::Pepper;
 use crate::policy;
 
 /// Format of the store. A store of another one is refused.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// The formats before: every row of them is a row of this one, so they become this one by being opened.
-const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=2;
+const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=3;
 const PEPPER_FILE: &str = "pepper";
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";

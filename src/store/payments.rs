@@ -1,5 +1,6 @@
 //! Sessions, their payments and their refunds: what a request did and what it answered are kept in one commit.
 
+use super::claims::done_row;
 use super::journal::Urgency;
 use super::outbox::outgoing_rows;
 use super::rows::{self, Row, Table, Unreadable};
@@ -25,6 +26,8 @@ pub struct Effect {
     pub expiry_is_told: bool,
     /// What is told of it.
     pub outgoing: Vec<Outgoing>,
+    /// A claim that is not open any more.
+    pub claim_done: Option<RecordId>,
 }
 
 impl Effect {
@@ -43,6 +46,7 @@ impl Effect {
             rows.push(Row::put(Table::Refunds, &refund_key(refund), row));
         }
         rows.extend(outgoing_rows(&self.outgoing));
+        rows.extend(self.claim_done.as_ref().map(done_row));
         rows
     }
 }

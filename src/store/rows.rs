@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 
 use crate::domain::asked::Asked;
 use crate::domain::id::KeyId;
-use crate::domain::idempotency::{Fingerprint, Record, Reply};
+use crate::domain::idempotency::{Fingerprint, Kept, Record, Reply};
 use crate::domain::key::ApiKey;
 use crate::domain::outcome::Outcomes;
 use crate::domain::time::{Day, Timestamp};
@@ -22,6 +22,10 @@ const CONFIG: bincode::config::Configuration<
 const VERSION: u8 = 1;
 /// Records of version 1 did not say what was asked.
 const RECORD_VERSION: u8 = 2;
+/// Records of version 3 have headers besides; those without are of version 2.
+const RECORD_WITH_HEADERS: u8 = 3;
+/// Records of version 4 say that a request was done, and with which status (0: not known), and have no answer.
+const RECORD_WITHOUT_ANSWER: u8 = 4;
 
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -56,10 +60,12 @@ pub(super) enum Table {
     Deliveries,
     /// When it is tried next, event id and endpoint id -> nothing. What falls due first comes first.
     Outbox,
+    /// Record id -> open claim.
+    Claims,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
@@ -75,11 +81,13 @@ impl Table {
         Self::Events,
         Self::Deliveries,
         Self::Outbox,
+        Self::Claims,
     ];
 
     /// Tables of what came of requests, which a reset empties. Pointers come before what they point to, so that a reader
     /// meanwhile finds both or nothing.
-    pub(super) const RESET: [Self; 11] = [
+    pub(super) const RESET: [Self; 12] = [
+        Self::Claims,
         Self::Outbox,
         Self::Deliveries,
         Self::Events,
@@ -110,6 +118,7 @@ impl Table {
             Self::Events => "events",
             Self::Deliveries => "deliveries",
             Self::Outbox => "outbox",
+            Self::Claims => "claims",
         }
     }
 }
@@ -251,22 +260,34 @@ struct RecordRow<T, B> {
 }
 
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+    let (version, status, reply) = match &record.kept {
+        Kept::Answer(reply) if reply.headers.is_empty() => {
+            (RECORD_VERSION, reply.status, Some(reply))
+        }
+        Kept::Answer(reply) => (RECORD_WITH_HEADERS, reply.status, Some(reply)),
+        Kept::Done(status) => (RECORD_WITHOUT_ANSWER, status.unwrap_or(0), None),
+    };
     let row = RecordRow {
         fingerprint: *record.fingerprint.as_bytes(),
         first_at: record.first_at.millis(),
-        status: record.reply.status,
-        content_type: &*record.reply.content_type,
-        body: record.reply.body.as_slice(),
+        status,
+        content_type: reply.map_or("", |reply| &*reply.content_type),
+        body: reply.map_or(&[][..], |reply| reply.body.as_slice()),
     };
     let asked = record.asked.as_ref().map_or(0, |asked| asked.body.len());
     let mut out = Vec::with_capacity(row.body.len() + asked + 160);
-    out.push(RECORD_VERSION);
+    out.push(version);
     encode(&mut out, |out| {
         bincode::encode_into_std_write(&row, out, CONFIG)
     });
     encode(&mut out, |out| {
         bincode::serde::encode_into_std_write(&record.asked, out, CONFIG)
     });
+    if let Some(reply) = reply.filter(|reply| !reply.headers.is_empty()) {
+        encode(&mut out, |out| {
+            bincode::encode_into_std_write(&reply.headers, out, CONFIG)
+        });
+    }
     out
 }
 
@@ -278,10 +299,15 @@ pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Recor
     let rest = &rest[read..];
     let (asked, read): (Option<Asked>, usize) = match *version {
         VERSION => (None, 0),
-        RECORD_VERSION => {
+        RECORD_VERSION | RECORD_WITH_HEADERS | RECORD_WITHOUT_ANSWER => {
             bincode::serde::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?
         }
         _ => return Err(Unreadable),
+    };
+    let rest = &rest[read..];
+    let (headers, read): (Vec<(String, String)>, usize) = match *version {
+        RECORD_WITH_HEADERS => bincode::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?,
+        _ => (Vec::new(), 0),
     };
     if read != rest.len() {
         return Err(Unreadable);
@@ -290,10 +316,14 @@ pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Recor
         fingerprint: Fingerprint::from_bytes(row.fingerprint),
         first_at: Timestamp::from_millis(row.first_at),
         expires_at,
-        reply: Reply {
-            status: row.status,
-            content_type: row.content_type.into(),
-            body: row.body,
+        kept: match *version {
+            RECORD_WITHOUT_ANSWER => Kept::Done((row.status != 0).then_some(row.status)),
+            _ => Kept::Answer(Reply {
+                status: row.status,
+                content_type: row.content_type.into(),
+                headers,
+                body: row.body,
+            }),
         },
         asked,
     })

@@ -13,6 +13,7 @@ mod create_session;
 mod dashboard;
 mod errors;
 mod fingerprint;
+mod forwarding;
 mod idempotency_key;
 mod keys;
 mod limit_headers;

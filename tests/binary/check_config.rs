@@ -214,9 +214,10 @@ fn an_authorization_comes_from_one_source_and_commands_about_keys_need_none() {
         message.contains("test_authorization is given twice") && !message.contains("sk_live"),
         "{message}"
     );
+    // What systemd gives is a place to look, no setting: it may be there before the upstream is.
     assert_eq!(
         check(&directory, &[], &[credentials]).status.code(),
-        Some(2)
+        Some(0)
     );
     let made = Command::new(BINARY)
         .args(["keys", "create", "--name", "x", "--data-dir"])

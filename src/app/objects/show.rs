@@ -20,6 +20,7 @@ impl Reply {
         Self {
             status,
             content_type: "application/json".into(),
+            headers: Vec::new(),
             body: serde_json::to_vec(object).unwrap_or_default(),
         }
     }

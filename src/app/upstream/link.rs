@@ -68,6 +68,8 @@ pub struct Answer {
     pub status: u16,
     /// What of its headers the client gets.
     pub headers: HeaderMap,
+    /// The length of its body in bytes as the upstream told it, also of one that does not come, as for HEAD.
+    pub length: Option<u64>,
     /// Its body, as it comes.
     pub body: Body,
 }
@@ -184,11 +186,10 @@ impl Link {
         self.is_idempotent
     }
 
-    /// Whether a request may go up again by itself. One that is claimed under a key of the client's may not: the client
-    /// repeats it, and is answered by what is kept.
-    pub fn again(&self, method: &str, is_claimed: bool) -> Again {
+    /// Whether a request may go up again by itself, under the same `Idempotency-Key` if it has one.
+    pub fn again(&self, method: &str) -> Again {
         let harmless = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
-        if !is_claimed && (harmless || self.is_idempotent) {
+        if harmless || self.is_idempotent {
             Again::Once
         } else {
             Again::Never
@@ -324,6 +325,7 @@ impl Passage {
         Ok(Answer {
             status: head.status.as_u16(),
             headers: down(&head.headers),
+            length: length(&head.headers),
             body: Body::new(incoming, self.link.answer_timeout, self.turn, self.place),
         })
     }
@@ -338,6 +340,10 @@ impl fmt::Debug for Passage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Passage").finish_non_exhaustive()
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// As it is sent, and hidden from whoever prints headers.

@@ -1,17 +1,22 @@
 //! What stands under an idempotency key, and the sessions.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::form::Fields;
+use super::form::{Fields, sent};
+use super::pages::claims::ClaimRow;
 use super::pages::fields::Field;
-use super::pages::idempotency::{Found, Kept, Lookup, RecordState, lookup};
+use super::pages::idempotency::{Found, Kept, Lookup, RecordState, StoredAnswer, lookup};
+use super::pages::links;
 use super::pages::session::{SessionPage, session_page};
 use super::pages::sessions::{SessionList, SessionRow, list};
 use super::requests::row;
-use super::{Desk, ok};
+use super::{Desk, html, ok, see};
 use crate::app::Standing;
-use crate::domain::id::SessionId;
-use crate::domain::idempotency::{IdempotencyKey, Record};
+use crate::app::claims::{ClaimAnswer, ClaimCommand};
+use crate::domain::claim::{OpenClaim, Settlement};
+use crate::domain::id::{ClaimId, SessionId};
+use crate::domain::idempotency::{self, IdempotencyKey, Record, Reply};
 use crate::domain::key::{Account, Mode};
 use crate::domain::masking::masked;
 use crate::domain::refusal::Refusal;
@@ -21,8 +26,42 @@ const LATEST: usize = 20;
 
 /// `GET /dashboard/idempotency`
 pub(super) async fn idempotency(request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let desk = Desk::of(&request)?;
+    let mut desk = Desk::of(&request)?;
     let query = Fields::of_query(request.query_string());
+    desk.frame.notice = match query.text("settled") {
+        "done" => Some("Settled as done. Whoever repeats the request is told so."),
+        "free" => Some("Settled as free. The idempotency key can be used again."),
+        _ => None,
+    };
+    let view = view(&desk, &query)?;
+    Ok(ok(lookup(&desk.frame, &view)))
+}
+
+/// `POST /dashboard/idempotency/claims/{id}/{end}`
+pub(super) async fn settle(
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Refusal> {
+    let (desk, _) = sent(&request)?;
+    let (id, end) = path.into_inner();
+    let asked = ClaimId::parse(&id).zip(Settlement::parse(&end));
+    let (id, settlement) = asked.ok_or(Refusal::ClaimNotFound)?;
+    let command = ClaimCommand::Settle { id, settlement };
+    match desk.app.manage_claims(command).await {
+        ClaimAnswer::Settled(_) | ClaimAnswer::Claims(_) => {
+            let done = [("settled", settlement.as_str())];
+            Ok(see(&links::with_query(links::IDEMPOTENCY, done)))
+        }
+        ClaimAnswer::Failed(why) => {
+            let mut view = view(&desk, &Fields::of_query(""))?;
+            view.problem = Some(format!("{why}. Nothing was changed."));
+            let page = lookup(&desk.frame, &view);
+            Ok(html(StatusCode::BAD_REQUEST, page))
+        }
+    }
+}
+
+fn view(desk: &Desk, query: &Fields) -> Result<Lookup, Refusal> {
     let mode = query.text("mode").parse().unwrap_or(Mode::Test);
     let mut view = Lookup {
         account: Field::of(match query.text("account") {
@@ -32,6 +71,8 @@ pub(super) async fn idempotency(request: HttpRequest) -> Result<HttpResponse, Re
         mode,
         key: Field::of(query.text("key")),
         found: None,
+        claims: claims(desk),
+        problem: None,
         now: desk.now,
     };
     if !query.text("key").is_empty() {
@@ -44,10 +85,28 @@ pub(super) async fn idempotency(request: HttpRequest) -> Result<HttpResponse, Re
             view.key.error = Some((*why).to_owned());
         }
         if let (Ok(account), Ok(key)) = (account, key) {
-            view.found = Some(found(&desk, &account, mode, &key)?);
+            view.found = Some(found(desk, &account, mode, &key)?);
         }
     }
-    Ok(ok(lookup(&desk.frame, &view)))
+    Ok(view)
+}
+
+/// Claims that are open. Of a server that sends nothing upstream, and has none left, nothing is said.
+fn claims(desk: &Desk) -> Option<Vec<ClaimRow>> {
+    let open = desk.app.open_claims(desk.now);
+    let says = desk.app.upstreams.any() || !open.is_empty();
+    let row = |(claim, runs): (OpenClaim, bool)| ClaimRow {
+        id: claim.id(),
+        account: claim.account.as_str().to_owned(),
+        mode: claim.mode,
+        key: masked(&claim.idempotency_key).into_owned(),
+        method: claim.method,
+        path: masked(&claim.path).into_owned(),
+        since: claim.first_at,
+        until: claim.expires_at,
+        runs,
+    };
+    says.then(|| open.into_iter().map(row).collect())
 }
 
 fn found(
@@ -59,6 +118,7 @@ fn found(
     let record = match desk.app.standing_of(account, mode, key, desk.now)? {
         Standing::Unknown => RecordState::Unknown,
         Standing::Running => RecordState::Running,
+        Standing::Open(_) => RecordState::Open,
         Standing::Kept(record, replays) => RecordState::Kept(kept(&record, replays)),
         Standing::Expired(record, replays) => RecordState::Expired(kept(&record, replays)),
     };
@@ -81,6 +141,10 @@ fn found(
 
 fn kept(record: &Record, replays: u32) -> Kept {
     let fingerprint = record.fingerprint.as_bytes();
+    let (status, answer) = match &record.kept {
+        idempotency::Kept::Answer(reply) => (Some(reply.status), Some(stored(reply))),
+        idempotency::Kept::Done(status) => (*status, None),
+    };
     Kept {
         first_at: record.first_at,
         expires_at: record.expires_at,
@@ -88,10 +152,16 @@ fn kept(record: &Record, replays: u32) -> Kept {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect(),
-        status: record.reply.status,
-        content_type: record.reply.content_type.clone().into_owned(),
-        body: masked(&String::from_utf8_lossy(&record.reply.body)).into_owned(),
+        status,
+        answer,
         replays: u64::from(replays),
+    }
+}
+
+fn stored(reply: &Reply) -> StoredAnswer {
+    StoredAnswer {
+        content_type: reply.content_type.clone().into_owned(),
+        body: masked(&String::from_utf8_lossy(&reply.body)).into_owned(),
     }
 }
 

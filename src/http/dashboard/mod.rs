@@ -110,6 +110,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(read("/dashboard/idempotency", || {
             web::to(lookups::idempotency)
         }))
+        .service(sent("/dashboard/idempotency/claims/{id}/{end}", || {
+            web::to(lookups::settle)
+        }))
         .service(read("/dashboard/sessions", || web::to(lookups::sessions)))
         .service(read("/dashboard/sessions/{id}", || {
             web::to(lookups::session)

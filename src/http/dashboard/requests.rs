@@ -138,6 +138,9 @@ pub(super) async fn one(
         row: row(&desk.app, &exchange),
         sent: message(&exchange.request_headers, &exchange.request_body),
         answered: message(&exchange.response_headers, &exchange.response_body),
+        reached: exchange
+            .reached
+            .map(|reached| (reached.status, reached.took)),
         fault: exchange.fault.map(|fault| fault.to_string()),
         differences: differences(&desk, &exchange)?,
         server: desk.app.base_url(),

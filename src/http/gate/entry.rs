@@ -19,7 +19,7 @@ use crate::http::checkout;
 use crate::http::dashboard::{self, door};
 use crate::http::headers::Told;
 use crate::http::who::{Credentials, address};
-use crate::http::{is_unlimited, mock};
+use crate::http::{forward, is_unlimited, mock};
 use crate::limiter::Permit;
 
 /// Shows that a request came in by the Dashboard's door. Nothing else in the crate can make one, and the Dashboard
@@ -84,6 +84,9 @@ impl Gate {
             return self.enter_handles(request, from, now);
         }
         if is_unlimited(request.method(), path) {
+            if let Some(entry) = self.enter_question(request, from, now).await {
+                return entry;
+            }
             let told = Told::Address(app.addresses.standing(from, now));
             return Entry::of_stranger(told);
         }
@@ -98,6 +101,31 @@ impl Gate {
         match app.identify(presented, now).await {
             Ok(entry) => self.enter_known(request, entry, now).await,
             Err(why) => self.enter_stranger(from, why, now),
+        }
+    }
+
+    /// A question what there is (`OPTIONS`) that shows a key: where the key's mode has an upstream, it is one for that. A
+    /// browser that asks for leave shows none.
+    async fn enter_question(
+        &self,
+        request: &ServiceRequest,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Option<Entry> {
+        let (app, path) = (&self.app, routed_path(request));
+        if request.method() != Method::OPTIONS || !forward::leads_up(path) || !app.upstreams.any() {
+            return None;
+        }
+        let credentials = Credentials::read(request.headers());
+        let Presented::Secret(secret) = credentials.presented() else {
+            return None;
+        };
+        match app.identify(Presented::Secret(secret), now).await {
+            Ok(entry) => {
+                forward::link_of(app, &entry, path)?;
+                Some(self.enter_known(request, entry, now).await)
+            }
+            Err(why) => Some(self.enter_stranger(from, why, now)),
         }
     }
 

@@ -8,7 +8,7 @@ mod transactions;
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::gate::{Asker, Visit};
@@ -59,8 +59,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What a request asks for, once it is known who asks.
-fn call_of(request: &HttpRequest, visit: &Visit, asker: Asker) -> Result<Call, Refusal> {
-    let idempotency_key = body::idempotency_key(request.headers())?;
+pub(super) fn call_of(request: &HttpRequest, visit: &Visit, asker: Asker) -> Result<Call, Refusal> {
+    let idempotency_key = body::idempotency_key(request.method(), request.headers())?;
     Ok(Call {
         who: asker.who,
         permit: asker.permit,
@@ -88,11 +88,12 @@ pub(in crate::http) fn kept_refusal(refused: &Refusal, request_id: &str) -> Repl
     Reply {
         status: refusal::describe(refused).0,
         content_type: Cow::Borrowed("application/json"),
+        headers: Vec::new(),
         body: refusal::body(refused, request_id),
     }
 }
 
-fn respond(answer: Answer) -> HttpResponse {
+pub(super) fn respond(answer: Answer) -> HttpResponse {
     let Answer { reply, replayed } = answer;
     let mut response = HttpResponse::with_body(
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -104,7 +105,15 @@ fn respond(answer: Answer) -> HttpResponse {
         Cow::Owned(text) => HeaderValue::try_from(text)
             .unwrap_or(HeaderValue::from_static("application/octet-stream")),
     };
-    headers.insert(CONTENT_TYPE, content_type);
+    // An upstream may answer without one.
+    if !content_type.is_empty() {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }

@@ -260,6 +260,33 @@ pub(in crate::http) fn describe(
             let message = "The request could not be kept. Send it again later; with the same Idempotency-Key that is safe.";
             (503, API, "storage_unavailable", message.into())
         }
+        Refusal::ClaimNotFound => {
+            let message =
+                "There is no such open claim. The page on idempotency lists those there are.";
+            (404, REQUEST, "claim_not_found", message.into())
+        }
+        Refusal::AnswerNotKept { status } => {
+            let how = match status {
+                Some(status) => format!("was done and answered with status {status}, but the answer was too large or encoded, and so not kept"),
+                None => "was done, as the operator of this server found out, but its answer is not known".to_owned(),
+            };
+            let message = format!(
+                "The request with this Idempotency-Key {how}. Don't send it again; read what it made instead."
+            );
+            (409, IDEMPOTENCY, "answer_not_kept", message.into())
+        }
+        Refusal::UpstreamUnreachable => {
+            let message = "The server that charges can't be reached, so nothing was sent to it. Send the request again later.";
+            (502, API, "upstream_unreachable", message.into())
+        }
+        Refusal::UpstreamOutcomeUnknown => {
+            let message = "The request went to the server that charges, and its answer did not come. It may have been done. Send it again with the same Idempotency-Key to find out.";
+            (504, API, "upstream_outcome_unknown", message.into())
+        }
+        Refusal::UpstreamUnavailable { .. } => {
+            let message = "The server that charges is down or busy, so nothing was sent to it. Send the request again when Retry-After is over.";
+            (503, API, "upstream_unavailable", message.into())
+        }
         Refusal::LiveModeUnavailable => {
             let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or set up live mode.";
             (503, API, "live_mode_unavailable", message.into())

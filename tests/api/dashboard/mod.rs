@@ -1,5 +1,6 @@
 //! The dashboard as a browser without script meets it: who gets in, what the pages say, what the forms do.
 
+mod claims;
 mod entrance;
 mod events;
 mod headers;

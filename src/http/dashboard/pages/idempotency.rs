@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::fields::{Field, Input, select};
+use super::claims::{self, ClaimRow};
+use super::fields::{Field, Input, problem, select};
 use super::layout::{Frame, Page, Section, page};
 use super::requests::{RequestRow, table};
 use super::words::{count, span};
@@ -20,6 +21,10 @@ pub(in crate::http) struct Lookup {
     pub(in crate::http) key: Field,
     /// What was found; none where no key was asked for.
     pub(in crate::http) found: Option<Found>,
+    /// Claims that are open; none where nothing goes upstream.
+    pub(in crate::http) claims: Option<Vec<ClaimRow>>,
+    /// Why a claim was not settled.
+    pub(in crate::http) problem: Option<String>,
     /// The time of the request.
     pub(in crate::http) now: Timestamp,
 }
@@ -38,6 +43,8 @@ pub(in crate::http) enum RecordState {
     Kept(Kept),
     /// It still runs.
     Running,
+    /// It went upstream, and nobody knows what became of it.
+    Open,
     /// Its answer's time is over; it is still there.
     Expired(Kept),
     /// There is none.
@@ -52,14 +59,20 @@ pub(in crate::http) struct Kept {
     pub(in crate::http) expires_at: Timestamp,
     /// What makes the request the same, in hexadecimal.
     pub(in crate::http) fingerprint: String,
-    /// The status that is answered.
-    pub(in crate::http) status: u16,
-    /// Its content type.
+    /// The status that it was answered with, where that is known.
+    pub(in crate::http) status: Option<u16>,
+    /// The answer; none where only that it was done is known.
+    pub(in crate::http) answer: Option<StoredAnswer>,
+    /// How often it was answered again.
+    pub(in crate::http) replays: u64,
+}
+
+/// An answer that is given again.
+pub(in crate::http) struct StoredAnswer {
+    /// Its content type; empty where it has none.
     pub(in crate::http) content_type: String,
     /// Its body, secrets masked.
     pub(in crate::http) body: String,
-    /// How often it was answered again.
-    pub(in crate::http) replays: u64,
 }
 
 /// The form, and what was found.
@@ -74,6 +87,7 @@ pub(in crate::http) fn lookup(frame: &Frame, view: &Lookup) -> Markup {
             mode: None,
             actions: html! {},
             body: html! {
+                (problem(view.problem.as_deref()))
                 (form(view))
                 @if let Some(found) = &view.found {
                     (record(&found.record, view.now))
@@ -83,6 +97,7 @@ pub(in crate::http) fn lookup(frame: &Frame, view: &Lookup) -> Markup {
                         (table(&found.latest, false))
                     }
                 }
+                @if let Some(claims) = &view.claims { (claims::section(frame, claims, view.now)) }
             },
         },
     )
@@ -103,6 +118,11 @@ fn form(view: &Lookup) -> Markup {
 
 fn record(record: &RecordState, now: Timestamp) -> Markup {
     let (name, meaning, kept) = match record {
+        RecordState::Kept(kept) if kept.answer.is_none() => (
+            "Done",
+            "The request was done, and its answer is not here to be given again: a repeat is told so with 409.",
+            Some(kept),
+        ),
         RecordState::Kept(kept) => (
             "Kept",
             "The same request gets this answer again; another one under this key is refused with 409.",
@@ -111,6 +131,12 @@ fn record(record: &RecordState, now: Timestamp) -> Markup {
         RecordState::Running => (
             "Running",
             "The first request has not finished. A retry gets 409 and may be sent again in a second.",
+            None,
+        ),
+        RecordState::Open => (
+            "Open",
+            "The request went upstream, and no answer came: it may have been done. It stands among the open claims \
+                below.",
             None,
         ),
         RecordState::Expired(kept) => (
@@ -145,10 +171,14 @@ fn details(kept: &Kept, now: Timestamp) -> Markup {
             ("First request", parts::time_and_distance(kept.first_at, now)),
             ("Time left", html! { (left) (parts::time(kept.expires_at)) }),
             ("Replays served", html! { (count(kept.replays)) }),
-            ("Stored status", html! { (kept.status) }),
-            ("Content type", html! { (kept.content_type) }),
+            ("Stored status", html! {
+                @match kept.status { Some(status) => (status), None => "Not known" }
+            }),
+            ("Content type", html! { (kept.answer.as_ref().map_or("", |answer| &answer.content_type)) }),
             ("Fingerprint", html! { code { (kept.fingerprint) } }),
         ]))
-        (parts::code_block("stored", "Stored answer", &kept.body))
+        @if let Some(answer) = &kept.answer {
+            (parts::code_block("stored", "Stored answer", &answer.body))
+        }
     }
 }

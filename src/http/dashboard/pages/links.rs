@@ -2,12 +2,12 @@
 
 use url::form_urlencoded::Serializer;
 
-use crate::domain::id::{EndpointId, EventId, KeyId, SessionId};
+use crate::domain::id::{ClaimId, EndpointId, EventId, KeyId, SessionId};
 
 pub(super) const KEYS: &str = "/dashboard/keys";
 pub(super) const NEW_KEY: &str = "/dashboard/keys/new";
 pub(super) const REQUESTS: &str = "/dashboard/requests";
-pub(super) const IDEMPOTENCY: &str = "/dashboard/idempotency";
+pub(in crate::http) const IDEMPOTENCY: &str = "/dashboard/idempotency";
 pub(super) const SESSIONS: &str = "/dashboard/sessions";
 pub(in crate::http) const WEBHOOKS: &str = "/dashboard/webhooks";
 pub(super) const NEW_WEBHOOK: &str = "/dashboard/webhooks/new";
@@ -43,6 +43,11 @@ pub(super) fn session(id: SessionId) -> String {
 /// Where a form about a webhook endpoint is sent: `roll`, `pause`, `resume` or `remove`.
 pub(super) fn endpoint_verb(id: EndpointId, verb: &str) -> String {
     format!("{WEBHOOKS}/{id}/{verb}")
+}
+
+/// Where the form is sent that settles a claim: as `done` or `free`.
+pub(super) fn settle(id: ClaimId, end: &str) -> String {
+    format!("{IDEMPOTENCY}/claims/{id}/{end}")
 }
 
 /// The page of an event.

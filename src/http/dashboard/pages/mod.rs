@@ -5,7 +5,8 @@
 //! `layout` is the frame around every page, `parts`, `fields` and `listing` are what pages are made of, and `words` and
 //! `links` turn values into text, as do `money` and `curl`, which are not the Dashboard's alone. Each other file is one page, or one subject.
 
-pub(in crate::http) mod chart;
+mod chart;
+pub(in crate::http) mod claims;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod endpoints;
 pub(in crate::http) mod error;

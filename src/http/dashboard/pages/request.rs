@@ -1,5 +1,7 @@
 //! One request: headers and bodies as they went over the wire, secrets masked, and how to send it again.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::curl::{Call, command};
@@ -16,6 +18,8 @@ pub(in crate::http) struct RequestPage {
     pub(in crate::http) sent: Message,
     /// What was answered.
     pub(in crate::http) answered: Message,
+    /// What the upstream did: what it answered, if it did, and in which time.
+    pub(in crate::http) reached: Option<(Option<u16>, Duration)>,
     /// What went wrong because the mock was asked for it.
     pub(in crate::http) fault: Option<String>,
     /// For a key that was used for another request, in test mode: what differs from the first one.
@@ -88,7 +92,7 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
             mode: row.key.as_ref().map(|key| key.mode),
             actions: html! {},
             body: html! {
-                (facts(row, view.fault.as_deref()))
+                (facts(view))
                 @if let Some(differences) = &view.differences { (differing(differences)) }
                 div.sides {
                     (message("sent", "Sent", &view.sent))
@@ -105,7 +109,8 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
     )
 }
 
-fn facts(row: &RequestRow, fault: Option<&str>) -> Markup {
+fn facts(view: &RequestPage) -> Markup {
+    let (row, fault) = (&view.row, view.fault.as_deref());
     let mut list = vec![
         ("Answer", outcome(row)),
         ("Time", parts::time(row.at)),
@@ -122,6 +127,14 @@ fn facts(row: &RequestRow, fault: Option<&str>) -> Markup {
             .as_deref()
             .map(|key| ("Idempotency key", html! { (key) })),
     );
+    list.extend(view.reached.map(|(status, time)| {
+        let time = took(time);
+        let said = match status {
+            Some(status) => format!("{status} in {time}"),
+            None => format!("No answer in {time}"),
+        };
+        ("Upstream", html! { (said) })
+    }));
     list.extend(fault.map(|fault| ("Fault asked for", html! { code { (fault) } })));
     parts::facts(&list)
 }

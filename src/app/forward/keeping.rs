@@ -1,0 +1,85 @@
+//! What of an upstream's answer is kept under an idempotency key.
+
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+
+use crate::app::upstream::{Answer, Body, Cut};
+use crate::domain::idempotency::{Kept, Reply};
+use crate::policy;
+
+/// Whether this answer says what became of a request for good. Any other may be different the next time.
+pub(super) const fn is_final(status: u16) -> bool {
+    match status {
+        401 | 403 | 408 | 409 | 429 => false,
+        _ => status / 100 == 2 || status / 100 == 4,
+    }
+}
+
+/// Whether this answer says nothing about whether the request was done, by an upstream that would do it again. 503 says
+/// that it was not.
+pub(super) const fn leaves_open(status: u16, is_idempotent: bool) -> bool {
+    !is_idempotent && status / 100 == 5 && status != 503
+}
+
+/// Reads an answer as far as one is kept; gives what is to be kept of it, and so much of its body as was read.
+///
+/// # Errors
+/// [`Cut`] when the body broke off before that.
+pub(super) async fn read(answer: &mut Answer) -> Result<(Kept, Vec<u8>), Cut> {
+    let is_short = |length: u64| length <= policy::ANSWER_MAX as u64;
+    let may_be_kept =
+        !answer.headers.contains_key(CONTENT_ENCODING) && answer.body.length().is_none_or(is_short);
+    let mut beginning = Vec::new();
+    let is_whole = may_be_kept && gather(&mut answer.body, &mut beginning).await?;
+    if !is_whole {
+        return Ok((Kept::Done(Some(answer.status)), beginning));
+    }
+    let kept = Kept::Answer(Reply {
+        status: answer.status,
+        content_type: content_type(&answer.headers).into(),
+        headers: lasting(&answer.headers),
+        body: beginning.clone(),
+    });
+    Ok((kept, beginning))
+}
+
+/// Reads a body, as far as one is kept; says whether that is all of it.
+async fn gather(body: &mut Body, into: &mut Vec<u8>) -> Result<bool, Cut> {
+    while let Some(piece) = body.next().await {
+        into.extend_from_slice(&piece?);
+        if into.len() > policy::ANSWER_MAX {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().to_owned()
+}
+
+/// Headers that are as true of a replay, as far as they are kept.
+fn lasting(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut room = policy::ANSWER_HEADERS_MAX;
+    let lines = headers.iter().filter(|(name, _)| is_lasting(name));
+    let lines = lines.filter_map(|(name, value)| {
+        let (name, value) = (name.as_str(), value.to_str().ok()?);
+        let left = room.checked_sub(name.len() + value.len() + ": \r\n".len())?;
+        room = left;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    lines.collect()
+}
+
+/// Its content type has a place of its own.
+fn is_lasting(name: &HeaderName) -> bool {
+    let passing = [
+        "content-type",
+        "set-cookie",
+        "www-authenticate",
+        "retry-after",
+    ];
+    let name = name.as_str();
+    !passing.contains(&name) && !name.starts_with("x-upstream-ratelimit")
+}

@@ -1,0 +1,98 @@
+//! Requests that go to the upstream of their key's mode, and its answers. Which do is said here.
+
+use std::sync::Arc;
+
+use actix_web::body::{BodyStream, BoxBody, SizedStream};
+use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use futures_util::TryStreamExt;
+
+use super::gate::Visit;
+use super::payments::{call_of, respond};
+use super::{SERVICE_HEALTH, who};
+use crate::app::forward::{Coming, Forwarded, Head, Outcome, Reached, Sent};
+use crate::app::upstream::{Cut, Link};
+use crate::app::{Answer, App, KeyEntry};
+use crate::domain::refusal::Refusal;
+
+/// Where what an upstream has begins.
+const BASE: &str = "/functions/v1/";
+
+/// Whether a request to this path goes up, if its key has an upstream.
+pub(super) fn leads_up(path: &str) -> bool {
+    path.starts_with(BASE) && path != SERVICE_HEALTH
+}
+
+/// The upstream that a request of this key goes to by its path, as it is routed.
+pub(super) fn link_of<'a>(app: &'a App, entry: &KeyEntry, path: &str) -> Option<&'a Arc<Link>> {
+    let link = app.upstreams.of(entry.key.mode)?;
+    leads_up(path).then_some(link)
+}
+
+/// Sends a request up, and gives the answer of the upstream, or ours where there is none.
+pub(super) async fn forward(
+    request: &HttpRequest,
+    visit: Visit,
+    link: &Arc<Link>,
+) -> Result<HttpResponse, Refusal> {
+    let call = call_of(request, &visit, visit.merchant()?)?;
+    let request_id = call.request_id.clone();
+    let (app, headers) = (Arc::clone(&visit.app), request.headers());
+    let trusted = &app.settings.trusted_proxy;
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let sent = Sent {
+        headers: lines.iter().copied(),
+        client: who::address(peer, headers, trusted),
+        is_tls: who::is_tls(peer, headers, trusted),
+        host: host.map(str::to_owned),
+        body: visit.body?,
+    };
+    let Outcome { answer, reached } = app.forward(link, call, sent).await;
+    if let Some(reached) = reached {
+        request.extensions_mut().insert::<Reached>(reached);
+    }
+    Ok(match answer? {
+        Forwarded::Again(reply) => respond(Answer {
+            reply,
+            replayed: true,
+        }),
+        Forwarded::Fresh(head, body) => fresh(&head, body, request.method(), request_id),
+    })
+}
+
+/// An answer of the upstream's as it goes down.
+fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> HttpResponse {
+    let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let body = match body {
+        Coming::Whole(bytes) if *method != Method::HEAD => BoxBody::new(bytes),
+        body @ (Coming::Whole(_) | Coming::Rest(..)) => {
+            let pieces = body.into_stream().inspect_err(move |Cut(why)| {
+                log::warn!("{request_id}: the upstream's answer broke off: {why}");
+            });
+            match head.length {
+                Some(length) => BoxBody::new(SizedStream::new(length, pieces)),
+                None => BoxBody::new(BodyStream::new(pieces)),
+            }
+        }
+    };
+    let mut response = HttpResponse::with_body(status, body);
+    let headers = response.headers_mut();
+    for (name, value) in &head.headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    // It tells of a body that does not come; elsewhere actix says it by the body.
+    if let (StatusCode::NOT_MODIFIED, Some(length)) = (status, head.length) {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    response
+}
