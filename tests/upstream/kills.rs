@@ -11,7 +11,7 @@ use crate::script::{Step, assert_charged_once, charge_in};
 use crate::upstream::Upstream;
 use crate::world::{World, serve};
 
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 100;
 const WRITERS: usize = 20;
 /// A round is cut after some number of answers below this one.
 const ANSWERS_MAX: u64 = 300;
