@@ -4,7 +4,7 @@
 //! alternate between the bare handler and Atlas, so that a noisy machine is noisy for both; a ratio is the median of
 //! the rounds' ratios. Never fails because of a slow number; exits with 1 when something does not work.
 //!
-//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c` and `memory`.
+//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c`, `e` and `memory`.
 
 #![expect(
     clippy::print_stdout,
@@ -14,9 +14,11 @@
 
 mod bare;
 mod disk;
+mod forward;
 mod load;
 mod memory;
 mod probe;
+mod proxies;
 mod report;
 mod server;
 mod speed;
@@ -53,6 +55,9 @@ fn measure(wanted: &[String]) -> Outcome<()> {
     let mut rows: Vec<Row> = Vec::new();
     if ["a", "b", "c"].into_iter().any(is_wanted) {
         rows.extend(speed::measure(&is_wanted)?);
+    }
+    if is_wanted("e") {
+        rows.extend(forward::measure()?);
     }
     if is_wanted("memory") {
         rows.extend(memory::measure()?);

@@ -18,14 +18,14 @@ const FILL: Plan = Plan {
     warm_up: Duration::ZERO,
     measured: Duration::from_secs(90),
 };
-const MB: f64 = 1e6;
+pub const MB: f64 = 1e6;
 
 /// Measures memory, start and size.
 pub fn measure() -> Outcome<Vec<Row>> {
     let temporary = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let data = temporary.path().join("atlas");
     let server = Server::atlas(&data)?;
-    let secret = make_key(&data)?;
+    let secret = make_key(&data, "test")?;
     // What a start leaves behind is given back within a moment.
     std::thread::sleep(Duration::from_secs(1));
     let idle = server.resident()?;
@@ -67,7 +67,7 @@ fn fill(server: &Server, secret: &str) -> Outcome<(u64, Duration)> {
     Ok((RECORDS - requests.left(), started.elapsed()))
 }
 
-fn memory_row(what: &str, bytes: u64, goal: f64) -> Row {
+pub fn memory_row(what: &str, bytes: u64, goal: f64) -> Row {
     Row {
         what: what.to_owned(),
         atlas: format!("{:.0} MB", bytes as f64 / MB),

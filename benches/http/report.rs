@@ -20,6 +20,8 @@ pub struct Row {
 pub enum Verdict {
     /// Nothing was promised.
     NoGoal,
+    /// A share of something else, without a goal.
+    Told { ratio: f64 },
     /// A share of something else.
     Ratio { ratio: f64, goal: f64 },
     /// An amount that should stay small.
@@ -30,6 +32,11 @@ impl Verdict {
     /// The ratio should reach the goal.
     pub const fn at_least(ratio: f64, goal: f64) -> Self {
         Self::Ratio { ratio, goal }
+    }
+
+    /// The ratio is worth knowing.
+    pub const fn told(ratio: f64) -> Self {
+        Self::Told { ratio }
     }
 
     /// The value should stay under the goal.
@@ -44,6 +51,7 @@ impl Verdict {
         let yes_or_no = |met: bool| if met { "yes" } else { "no" }.to_owned();
         match self {
             Self::NoGoal => Default::default(),
+            Self::Told { ratio } => [format!("{ratio:.2}"), String::new(), String::new()],
             Self::Ratio { ratio, goal } => [
                 format!("{ratio:.2}"),
                 format!(">= {goal:.2}"),

@@ -1,7 +1,7 @@
 //! A server as a child process: started, looked at through `/proc`, stopped. It never outlives its handle.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -24,7 +24,7 @@ pub struct Server {
     /// From exec to the line that says where it listens.
     pub started_in: Duration,
     log: PathBuf,
-    _stdout: BufReader<ChildStdout>,
+    _stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -51,7 +51,7 @@ impl Server {
                     .ok_or_else(|| format!("the server said {line:?}"))?
                     .parse()?,
                 log: log.to_owned(),
-                _stdout: stdout,
+                _stdout: Some(stdout),
             }),
             Err(why) => {
                 drop(child.kill().and_then(|()| child.wait()));
@@ -60,13 +60,37 @@ impl Server {
         }
     }
 
+    /// Starts a server that says nothing, and waits until somebody listens where it will.
+    pub fn spawn_at(mut command: Command, log: &Path, address: SocketAddr) -> Outcome<Self> {
+        let log_file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log_file.try_clone()?)
+            .stderr(log_file);
+        let started = Instant::now();
+        let mut server = Self {
+            child: command.spawn()?,
+            address,
+            started_in: Duration::ZERO,
+            log: log.to_owned(),
+            _stdout: None,
+        };
+        while TcpStream::connect(address).is_err() {
+            if server.child.try_wait()?.is_some() || started.elapsed() > PATIENCE {
+                return Err(server.complaint("the server does not listen"))?;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server.started_in = started.elapsed();
+        Ok(server)
+    }
+
     /// Starts Atlas on a data directory, with limits that no load reaches.
     pub fn atlas(dir: &Path) -> Outcome<Self> {
-        let mut command = atlas_command(dir, &["serve", "--listen", "127.0.0.1:0"]);
-        command
-            .args(["--per-minute", "1000000000", "--per-day", "1000000000"])
-            .args(["--concurrent", "100000", "--min-free-disk", "1MiB"]);
-        Self::spawn(command, &dir.with_extension("log"))
+        Self::spawn(serve(dir), &dir.with_extension("log"))
     }
 
     /// Its number among the processes.
@@ -91,10 +115,19 @@ impl Server {
 
     /// Bytes of memory it has now.
     pub fn resident(&self) -> Outcome<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most bytes of memory that it ever had.
+    pub fn peak(&self) -> Outcome<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(what))
             .ok_or_else(|| self.complaint("the server is gone"))?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
@@ -131,9 +164,37 @@ impl Drop for Server {
     }
 }
 
-/// Makes an API key and returns its secret.
-pub fn make_key(dir: &Path) -> Outcome<String> {
-    let made = atlas_command(dir, &["keys", "create", "--name", "bench", "--json"]).output()?;
+/// The command that serves from a data directory, with limits that no load reaches.
+pub fn serve(dir: &Path) -> Command {
+    let mut command = atlas_command(dir, &["serve", "--listen", "127.0.0.1:0"]);
+    command
+        .args(["--per-minute", "1000000000", "--per-day", "1000000000"])
+        .args(["--concurrent", "100000", "--min-free-disk", "1MiB"]);
+    command
+}
+
+/// The same command on one core.
+pub fn pinned(command: &Command, core: usize) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned
+        .args(["-c", &core.to_string()])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    pinned
+}
+
+/// Makes an API key of a mode and returns its secret.
+pub fn make_key(dir: &Path, mode: &str) -> Outcome<String> {
+    let made = [
+        "keys", "create", "--name", "bench", "--json", "--mode", mode,
+    ];
+    let made = atlas_command(dir, &made).output()?;
     if !made.status.success() {
         return Err(format!("no key: {}", String::from_utf8_lossy(&made.stderr)).into());
     }

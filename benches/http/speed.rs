@@ -26,7 +26,7 @@ pub fn measure(is_wanted: &dyn Fn(&str) -> bool) -> Outcome<Vec<Row>> {
     let data = dir.join("atlas");
     let atlas = Server::atlas(&data)?;
     let bench = Bench {
-        secret: make_key(&data)?,
+        secret: make_key(&data, "test")?,
         atlas,
         dir,
     };
@@ -130,8 +130,8 @@ impl Bench<'_> {
         let mut rounds = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             let round = Round {
-                bare: drive(&bare, &mut same)?,
-                atlas: drive(&self.atlas, requests)?,
+                bare: drive(&bare, &mut same, PLAN)?,
+                atlas: drive(&self.atlas, requests, PLAN)?,
             };
             println!("  bare  {}\n  atlas {}", round.bare, round.atlas);
             after()?;
@@ -142,8 +142,9 @@ impl Bench<'_> {
     }
 }
 
-fn drive(server: &Server, requests: &mut Requests) -> Outcome<Sample> {
-    let sample = load::run(server.address, requests, PLAN, &|| server.cpu())
+/// One run, and the rest after it.
+pub fn drive(server: &Server, requests: &mut Requests, plan: Plan) -> Outcome<Sample> {
+    let sample = load::run(server.address, requests, plan, &|| server.cpu())
         .map_err(|why| server.complaint(&why.to_string()))?;
     std::thread::sleep(REST);
     Ok(sample)
