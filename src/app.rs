@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 
 use self::claims::Claims;
 pub use self::directory::{Directory, KeyEntry};
+use self::forward::Attendance;
 use self::inspect::Replays;
 pub use self::inspect::Standing;
 use self::mock::Mock;
@@ -87,6 +88,7 @@ pub struct App {
     pub upstreams: Upstreams,
     /// Requests that went upstream, and whose outcome is not known.
     claims: Claims,
+    attendance: Attendance,
     webhooks: Webhooks,
     /// Keys are changed one at a time.
     changing_keys: tokio::sync::Mutex<()>,
@@ -184,6 +186,7 @@ impl App {
             replays: Replays::default(),
             upstreams,
             claims,
+            attendance: Attendance::default(),
             changing_keys: tokio::sync::Mutex::default(),
         }))
     }

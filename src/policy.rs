@@ -270,6 +270,10 @@ pub const UPSTREAM_CONNECTIONS_MAX: usize = 10_000;
 pub const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes that the head of an answer may have; as many are read ahead of a body.
 pub const UPSTREAM_HEAD: usize = 64 * 1024;
+/// Requests whose outcome may be unknown at once, of all accounts; beyond, none is sent that could become one more.
+pub const OPEN_CLAIMS: usize = 10_000;
+/// Bytes of the path that is shown of such a request.
+pub const CLAIM_PATH: usize = 512;
 /// Largest body of an answer that is kept to be given again, in bytes.
 pub const ANSWER_MAX: usize = 64 * 1024;
 /// Bytes kept of the headers of such an answer.

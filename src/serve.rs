@@ -76,6 +76,10 @@ impl Running {
     pub async fn stop(self) -> Result<(), String> {
         // Whoever watches would keep the server from ending; and no delivery is begun any more.
         self.app.stopping.send_replace(true);
+        // The threads that serve end with their last connection, whatever runs on them without one.
+        self.app
+            .unattended_ended(self.app.settings.shutdown_timeout)
+            .await;
         // Keys can be revoked until the last request has ended.
         self.api.stop(true).await;
         self.admin.stop(true).await;

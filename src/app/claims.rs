@@ -43,6 +43,17 @@ impl Claims {
         self.0.lock().insert(claim.record, claim);
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Those that were over before this time.
+    fn over_before(&self, over: Timestamp) -> Vec<RecordId> {
+        let claims = self.0.lock();
+        let old = claims.values().filter(|claim| claim.expires_at <= over);
+        old.map(|claim| claim.record).collect()
+    }
+
     pub(super) fn remove(&self, record: &RecordId) {
         self.0.lock().remove(record);
     }
@@ -81,7 +92,7 @@ pub enum ClaimAnswer {
     /// The open claims, oldest first.
     Claims(Vec<ClaimReport>),
     /// It is settled.
-    Settled(ClaimReport),
+    Settled(Box<ClaimReport>),
     /// It could not be done, as a sentence without its full stop.
     Failed(String),
 }
@@ -101,6 +112,8 @@ pub struct ClaimReport {
     pub method: String,
     /// Without the query.
     pub path: String,
+    /// Where it went.
+    pub upstream: String,
     /// When it first came, in RFC 3339.
     pub since: String,
     /// When its idempotency key is free at the latest, in RFC 3339.
@@ -136,7 +149,10 @@ impl App {
                 let settled = work
                     .await
                     .unwrap_or_else(|_| Err("something went wrong; see the log".to_owned()));
-                settled.map_or_else(ClaimAnswer::Failed, ClaimAnswer::Settled)
+                match settled {
+                    Ok(claim) => ClaimAnswer::Settled(Box::new(claim)),
+                    Err(why) => ClaimAnswer::Failed(why),
+                }
             }
         }
     }
@@ -157,9 +173,10 @@ impl App {
                 "{id} runs right now: its request waits for the upstream. Wait for its end"
             ));
         };
-        let claim = self
-            .claims
-            .find(&record, now)
+        let open = self.claims.find(&record, now);
+        // Meanwhile it may have ended, and another request under the same key have left a claim.
+        let claim = open
+            .filter(|claim| claim.id() == *id)
             .ok_or_else(|| none_open(id))?;
         match settlement {
             Settlement::Free => self.store.drop_claim(&record, now).await?,
@@ -182,17 +199,15 @@ impl App {
 
     /// Forgets claims that were over before this time.
     pub(super) fn forget_claims(self: &Arc<Self>, over: Timestamp, now: Timestamp) {
-        for old in self.claims.all() {
-            let is_over = |claim: &OpenClaim| claim.expires_at <= over;
+        for old in self.claims.over_before(over) {
             // Under the same key another request may run, or may just have left a claim of its own.
-            let alone = is_over(&old).then(|| self.alone_at(old.record)).flatten();
-            let is_there = alone.is_some()
-                && self
-                    .claims
-                    .get(&old.record)
-                    .is_some_and(|claim| is_over(&claim));
-            if is_there && self.store.forget_claim(&old.record, now).is_ok() {
-                self.claims.remove(&old.record);
+            let Some(_alone) = self.alone_at(old) else {
+                continue;
+            };
+            let is_over = |claim: OpenClaim| claim.expires_at <= over;
+            let is_there = self.claims.get(&old).is_some_and(is_over);
+            if is_there && self.store.forget_claim(&old, now).is_ok() {
+                self.claims.remove(&old);
             }
         }
     }
@@ -210,6 +225,7 @@ fn report(claim: &OpenClaim, state: &str) -> ClaimReport {
         idempotency_key: claim.idempotency_key.clone(),
         method: claim.method.clone(),
         path: claim.path.clone(),
+        upstream: claim.upstream.clone(),
         since: claim.first_at.rfc3339(),
         expires_at: claim.expires_at.rfc3339(),
         state: state.to_owned(),

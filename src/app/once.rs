@@ -13,9 +13,11 @@ use crate::domain::idempotency::{
 };
 use crate::domain::json::Json;
 use crate::domain::key::Mode;
-use crate::domain::refusal::Refusal;
+use crate::domain::masking::{masked, masked_beginning};
+use crate::domain::refusal::{Next, Refusal};
 use crate::domain::time::Timestamp;
 use crate::limiter::Permit;
+use crate::policy;
 use crate::store::Effect;
 
 /// Who asks.
@@ -88,7 +90,13 @@ impl Claim {
     }
 
     /// The claim as it is kept while its request is upstream; None of a request that nobody can repeat.
-    pub(super) fn open(&self, call: &Call, lifetime: Duration) -> Option<OpenClaim> {
+    pub(super) fn open(
+        &self,
+        call: &Call,
+        lifetime: Duration,
+        upstream: &str,
+        body: &[u8],
+    ) -> Option<OpenClaim> {
         let (place, key) = self.0.as_ref().zip(call.idempotency_key.as_ref())?;
         let Who::Merchant(entry) = &call.who else {
             return None;
@@ -100,9 +108,11 @@ impl Claim {
             expires_at: place.first_at.plus(lifetime),
             account: entry.key.account.clone(),
             mode: entry.key.mode,
-            idempotency_key: key.as_str().to_owned(),
+            idempotency_key: masked(key.as_str()).into_owned(),
             method: call.method.clone(),
-            path: call.path.clone(),
+            path: masked_beginning(&call.path, policy::CLAIM_PATH).into_owned(),
+            upstream: upstream.to_owned(),
+            body: *blake3::hash(body).as_bytes(),
         })
     }
 
@@ -156,7 +166,7 @@ pub(super) enum Begun {
 pub(super) enum Found {
     Run(Claim),
     /// It went upstream before, and nobody here knows what became of it.
-    Resume(Claim),
+    Resume(Claim, Box<OpenClaim>),
     Replay(Reply),
 }
 
@@ -175,7 +185,7 @@ impl App {
         match self.find(call, || body.canonical())? {
             Found::Run(claim) => Ok(Begun::Run(claim)),
             Found::Replay(reply) => Ok(Begun::Replay(reply)),
-            Found::Resume(_) => Err(Refusal::UpstreamOutcomeUnknown),
+            Found::Resume(..) => Err(Refusal::UpstreamOutcomeUnknown { next: Next::Settle }),
         }
     }
 
@@ -209,7 +219,9 @@ impl App {
         let kept_until = stored.as_ref().map(|record| record.expires_at);
         match (decide(stored, open, fingerprint, call.now), claim) {
             (Decision::Run, Some(claim)) => Ok(Found::Run(claim)),
-            (Decision::Resume(first_at), Some(claim)) => Ok(Found::Resume(claim.since(first_at))),
+            (Decision::Resume(open), Some(claim)) => {
+                Ok(Found::Resume(claim.since(open.first_at), Box::new(open)))
+            }
             (Decision::Run | Decision::Resume(_), None) => Err(Refusal::IdempotencyKeyInUse),
             (Decision::Replay(reply), _) => {
                 kept_until

@@ -5,6 +5,7 @@ mod body;
 mod dial;
 pub mod headers;
 mod link;
+mod turn;
 
 use std::sync::Arc;
 

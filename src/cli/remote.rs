@@ -143,7 +143,7 @@ async fn within<T>(
 ) -> Result<T, Box<dyn std::error::Error>> {
     let late = || {
         format!(
-            "nothing came within {} s; `atlas keys list` shows what was done",
+            "nothing came within {} s, and it may have been done all the same: look before you repeat it",
             most.as_secs()
         )
     };

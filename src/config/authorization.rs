@@ -8,6 +8,7 @@ use std::path::Path;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::upstream::Variable;
+use crate::domain::masking::masked;
 use crate::policy;
 
 /// The whole value of the header, as `Bearer sk_live_...`. Can't be printed by accident, and is wiped when dropped.
@@ -85,9 +86,18 @@ pub(super) fn find(
     }
 }
 
+/// A path as an error repeats it. The value itself may stand there by mistake; a path rarely has a space in it.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(' ') {
+        return "... (a file is wanted here, not the value)".to_owned();
+    }
+    masked(&text).into_owned()
+}
+
 /// Reads the first line of a file; a line end after it does not count.
 fn read(setting: &str, path: &Path) -> Result<Authorization, String> {
-    let place = format!("{setting} = {}", path.display());
+    let place = format!("{setting} = {}", shown(path));
     // Room for the longest value and a line end, and for one byte more that tells of a longer one; so that no copy of it
     // is left behind by growing.
     let most = policy::AUTHORIZATION_MAX + 3;

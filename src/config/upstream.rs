@@ -108,6 +108,7 @@ macro_rules! given {
                 long = concat!($mode, "-authorization-file"),
                 env = concat!($variable, "_AUTHORIZATION_FILE"),
                 value_name = "FILE",
+                hide_env_values = true,
                 help = concat!(
                     "File with the Authorization header that goes there, as Bearer sk_...; instead of it, the variable ",
                     $variable, "_AUTHORIZATION, or ", $mode, "_authorization in $CREDENTIALS_DIRECTORY [default: none goes]"

@@ -53,6 +53,15 @@ impl Pass {
     }
 }
 
+/// What the end of a request has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// No request passes for so long.
+    Opened(Duration),
+    /// Requests pass again.
+    Closed,
+}
+
 impl Circuit {
     /// Asks whether a request may be sent.
     ///
@@ -74,26 +83,32 @@ impl Circuit {
         })
     }
 
-    /// Notes whether the request succeeded. Of a request from before the latest change nothing is learnt.
-    pub fn note(&mut self, pass: Pass, ok: bool, now: Timestamp) {
+    /// Notes whether the request succeeded, and says what that has changed. Of a request from before the latest change
+    /// nothing is learnt.
+    pub fn note(&mut self, pass: Pass, ok: bool, now: Timestamp) -> Option<Change> {
         if pass.turn != self.turn {
-            return;
+            return None;
         }
         match (&mut self.state, ok) {
-            (State::Closed { failures }, true) => *failures = 0,
+            (State::Closed { failures }, true) => {
+                *failures = 0;
+                None
+            }
             (State::Closed { failures }, false) => {
                 *failures += 1;
-                if *failures >= policy::CIRCUIT_FAILURES {
-                    self.open(policy::CIRCUIT_REST, now);
-                }
+                (*failures >= policy::CIRCUIT_FAILURES)
+                    .then(|| self.open(policy::CIRCUIT_REST, now))
             }
-            (State::Probing { .. }, true) => self.turn_to(State::default()),
+            (State::Probing { .. }, true) => {
+                self.turn_to(State::default());
+                Some(Change::Closed)
+            }
             (State::Probing { rest }, false) => {
                 let rest = (*rest * 2).min(policy::CIRCUIT_REST_MAX);
-                self.open(rest, now);
+                Some(self.open(rest, now))
             }
             // A pass of this turn was given out, and none is while it is open.
-            (State::Open { .. }, _) => (),
+            (State::Open { .. }, _) => None,
         }
     }
 
@@ -106,9 +121,10 @@ impl Circuit {
         }
     }
 
-    fn open(&mut self, rest: Duration, now: Timestamp) {
+    fn open(&mut self, rest: Duration, now: Timestamp) -> Change {
         let until = now.plus(rest);
         self.turn_to(State::Open { until, rest });
+        Change::Opened(rest)
     }
 
     fn turn_to(&mut self, state: State) {

@@ -34,17 +34,21 @@ pub struct OpenClaim {
     pub account: Account,
     /// Test or live.
     pub mode: Mode,
-    /// The client's key.
+    /// The client's key, for people; secrets masked.
     pub idempotency_key: String,
     /// `POST` or `PATCH`.
     pub method: String,
-    /// Its path, without the query.
+    /// Its path without the query, for people; secrets masked.
     pub path: String,
+    /// Where it went: no other upstream knows what became of it.
+    pub upstream: String,
+    /// blake3 of the body as it went up. The same JSON may be written otherwise.
+    pub body: [u8; 32],
 }
 
 impl OpenClaim {
     /// What people call it by.
     pub fn id(&self) -> ClaimId {
-        ClaimId::of(&self.record)
+        ClaimId::of(&self.record, self.first_at, &self.fingerprint)
     }
 }

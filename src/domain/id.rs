@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::domain::idempotency::RecordId;
+use crate::domain::idempotency::{Fingerprint, RecordId};
 use crate::domain::time::Timestamp;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -159,10 +159,12 @@ id!(
 );
 
 impl ClaimId {
-    /// The claim at this place.
-    pub fn of(record: &RecordId) -> Self {
+    /// The claim of a request that came first at this time. Of another request under the same key the claim is another.
+    pub fn of(record: &RecordId, first_at: Timestamp, fingerprint: &Fingerprint) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("atlas 2026-11-25 open claim");
         hasher.update(record.as_bytes());
+        hasher.update(&first_at.millis().to_be_bytes());
+        hasher.update(fingerprint.as_bytes());
         Self(base62_of_hash(&hasher))
     }
 }

@@ -175,8 +175,8 @@ impl Record {
 pub enum Decision {
     /// Nothing is known of it: run it.
     Run,
-    /// It went upstream, and nobody here knows what became of it. It first came at this time.
-    Resume(Timestamp),
+    /// It went upstream, and nobody here knows what became of it.
+    Resume(OpenClaim),
     /// It was run: answer the same.
     Replay(Reply),
     /// It was run, and its answer is not there to be given again; with its status, where that is known.
@@ -194,7 +194,7 @@ pub fn decide(
 ) -> Decision {
     if let Some(claim) = open.filter(|claim| now < claim.expires_at) {
         return if claim.fingerprint == fingerprint {
-            Decision::Resume(claim.first_at)
+            Decision::Resume(claim)
         } else {
             Decision::Mismatch
         };

@@ -7,6 +7,19 @@ use std::time::Duration;
 
 use crate::domain::limit::Allowance;
 
+/// How somebody finds out what became of a request that went upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// By its repetition: it changes nothing.
+    Repeat,
+    /// By its repetition under the same idempotency key.
+    RepeatUnderKey,
+    /// By an operator, who looks into the upstream's books.
+    Settle,
+    /// By looking at what there is: it had no idempotency key.
+    Look,
+}
+
 /// Why a request was not done. Nothing was stored or spent unless the variant says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -161,11 +174,16 @@ pub enum Refusal {
     /// No connection to the upstream, so nothing was done.
     UpstreamUnreachable,
     /// It went upstream, and nobody here knows what became of it.
-    UpstreamOutcomeUnknown,
+    UpstreamOutcomeUnknown {
+        /// How to find out.
+        next: Next,
+    },
     /// The upstream is down or busy; nothing was sent.
     UpstreamUnavailable {
         /// When to try again.
         retry_after: Duration,
+        /// It was sent before, and nobody here knows what became of that.
+        is_open: bool,
     },
     /// Live requests need an upstream, and none is set.
     LiveModeUnavailable,

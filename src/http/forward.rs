@@ -69,13 +69,19 @@ pub(super) async fn forward(
 /// An answer of the upstream's as it goes down.
 fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> HttpResponse {
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let is_of_head = *method == Method::HEAD;
+    let length = if is_of_head {
+        head.told_length
+    } else {
+        head.length
+    };
     let body = match body {
-        Coming::Whole(bytes) if *method != Method::HEAD => BoxBody::new(bytes),
+        Coming::Whole(bytes) if !is_of_head => BoxBody::new(bytes),
         body @ (Coming::Whole(_) | Coming::Rest(..)) => {
             let pieces = body.into_stream().inspect_err(move |Cut(why)| {
                 log::warn!("{request_id}: the upstream's answer broke off: {why}");
             });
-            match head.length {
+            match length {
                 Some(length) => BoxBody::new(SizedStream::new(length, pieces)),
                 None => BoxBody::new(BodyStream::new(pieces)),
             }
@@ -91,7 +97,7 @@ fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> Http
         }
     }
     // It tells of a body that does not come; elsewhere actix says it by the body.
-    if let (StatusCode::NOT_MODIFIED, Some(length)) = (status, head.length) {
+    if let (StatusCode::NOT_MODIFIED, Some(length)) = (status, head.told_length) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
     response

@@ -30,6 +30,8 @@ const EXPOSED: &str = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey";
 /// Every method that some path takes.
 pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
+/// Every method that an upstream may take.
+pub(super) const UPSTREAM_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The numbers an answer tells.
 #[derive(Clone, Copy, Debug)]
@@ -143,10 +145,10 @@ pub(super) fn write_cors(origin: HeaderValue, headers: &mut HeaderMap) {
 }
 
 /// Answers a preflight.
-pub(super) fn write_preflight(headers: &mut HeaderMap) {
+pub(super) fn write_preflight(methods: &'static str, headers: &mut HeaderMap) {
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static(ALLOWED_METHODS),
+        HeaderValue::from_static(methods),
     );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,

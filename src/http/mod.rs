@@ -111,7 +111,13 @@ async fn options(request: HttpRequest, allow: &'static str) -> Result<HttpRespon
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allow));
     if allowed {
-        headers::write_preflight(response.headers_mut());
+        let goes_up = visit.app.upstreams.any() && forward::leads_up(request.path());
+        let methods = if goes_up {
+            headers::UPSTREAM_METHODS
+        } else {
+            headers::ALLOWED_METHODS
+        };
+        headers::write_preflight(methods, response.headers_mut());
     }
     Ok(response)
 }

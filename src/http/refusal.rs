@@ -113,7 +113,7 @@ fn write_headers(refusal: &Refusal, headers: &mut HeaderMap) {
     if let Refusal::RateLimited(limited) = refusal {
         headers.insert(RETRY_AFTER, retry_after(limited).into());
     }
-    if let Refusal::UpstreamUnavailable { retry_after } = refusal {
+    if let Refusal::UpstreamUnavailable { retry_after, .. } = refusal {
         headers.insert(RETRY_AFTER, seconds_up(*retry_after).max(1).into());
     }
 }

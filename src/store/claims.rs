@@ -20,6 +20,8 @@ struct ClaimRow {
     idempotency_key: String,
     method: String,
     path: String,
+    upstream: String,
+    body: [u8; 32],
 }
 
 impl Store {
@@ -73,6 +75,8 @@ fn encode(claim: &OpenClaim) -> Vec<u8> {
         idempotency_key: claim.idempotency_key.clone(),
         method: claim.method.clone(),
         path: claim.path.clone(),
+        upstream: claim.upstream.clone(),
+        body: claim.body,
     })
 }
 
@@ -88,5 +92,7 @@ fn decode(key: &[u8], value: &[u8]) -> Result<OpenClaim, Unreadable> {
         idempotency_key: row.idempotency_key,
         method: row.method,
         path: row.path,
+        upstream: row.upstream,
+        body: row.body,
     })
 }

@@ -118,7 +118,13 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        self.commit(Urgency::Ordinary, now, rows, until_kept).await
+        // What an upstream has done is done, however little room there is: the claim took its place in time.
+        let urgency = if effect.claim_done.is_some() {
+            Urgency::Urgent
+        } else {
+            Urgency::Ordinary
+        };
+        self.commit(urgency, now, rows, until_kept).await
     }
 
     /// The next few sessions whose time was over by `now` and that somebody wants to be told of, with the rows that say

@@ -14,10 +14,10 @@ pub(super) const fn is_final(status: u16) -> bool {
     }
 }
 
-/// Whether this answer says nothing about whether the request was done, by an upstream that would do it again. 503 says
-/// that it was not.
+/// Whether an answer that is not final leaves it open whether the request was done, by an upstream that would do it
+/// again. Only these say that it was not.
 pub(super) const fn leaves_open(status: u16, is_idempotent: bool) -> bool {
-    !is_idempotent && status / 100 == 5 && status != 503
+    !is_idempotent && !matches!(status, 401 | 403 | 409 | 429 | 503)
 }
 
 /// Reads an answer as far as one is kept; gives what is to be kept of it, and so much of its body as was read.
@@ -29,8 +29,15 @@ pub(super) async fn read(answer: &mut Answer) -> Result<(Kept, Vec<u8>), Cut> {
     let may_be_kept =
         !answer.headers.contains_key(CONTENT_ENCODING) && answer.body.length().is_none_or(is_short);
     let mut beginning = Vec::new();
-    let is_whole = may_be_kept && gather(&mut answer.body, &mut beginning).await?;
-    if !is_whole {
+    let limit = answer.body.pause();
+    let is_whole = may_be_kept
+        && tokio::time::timeout(limit, gather(&mut answer.body, &mut beginning))
+            .await
+            .map_err(|_| {
+                let limit = humantime::format_duration(limit);
+                Cut(format!("it did not come whole within {limit}"))
+            })??;
+    if !is_whole || !answer.body.has_end() {
         return Ok((Kept::Done(Some(answer.status)), beginning));
     }
     let kept = Kept::Answer(Reply {

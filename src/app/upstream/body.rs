@@ -6,14 +6,15 @@ use std::time::Duration;
 use futures_util::Stream;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::link::Turn;
+use super::turn::Turn;
 use crate::app::outbound::first_cause;
 
 /// The body of an answer. Dropped before its end, it closes the connection.
 pub struct Body {
     length: Option<u64>,
+    has_end: bool,
     /// How long the next piece may take.
     pause: Duration,
     /// None after the end.
@@ -45,12 +46,15 @@ impl std::error::Error for Cut {}
 impl Body {
     pub(super) fn new(
         incoming: Incoming,
+        has_end: bool,
         pause: Duration,
         turn: Turn,
         place: OwnedSemaphorePermit,
     ) -> Self {
+        let length = incoming.size_hint().exact();
         Self {
-            length: incoming.size_hint().exact(),
+            length,
+            has_end: has_end || length.is_some(),
             pause,
             flow: Some(Flow {
                 incoming,
@@ -63,6 +67,16 @@ impl Body {
     /// Its whole length in bytes, if the upstream has told it.
     pub const fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Whether its end looks otherwise than a connection that is lost: by its length, its chunks or a farewell of TLS.
+    pub const fn has_end(&self) -> bool {
+        self.has_end
+    }
+
+    /// How long its next piece may take.
+    pub const fn pause(&self) -> Duration {
+        self.pause
     }
 
     /// The next piece; None at the end, and after a [`Cut`].
@@ -92,11 +106,29 @@ impl Body {
         Some(Err(Cut(why)))
     }
 
-    /// Its pieces from here on; a [`Cut`] is the last.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Cut>> + Send {
-        futures_util::stream::unfold(self, |mut body| async move {
-            let piece = body.next().await?;
-            Some((piece, body))
+    /// Its pieces from here on; a [`Cut`] is the last. Whoever reads none for as long as the next may take loses the rest:
+    /// the connection is there for others too.
+    pub fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Cut>> + Send {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let piece = self.next().await;
+                let is_last = !matches!(piece, Some(Ok(_)));
+                let taken = tokio::time::timeout(self.pause, sender.send(piece)).await;
+                if is_last || !matches!(taken, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        let unread = || Cut("nobody has read it for too long".to_owned());
+        futures_util::stream::unfold(Some(receiver), move |receiver| async move {
+            let mut receiver = receiver?;
+            match receiver.recv().await {
+                Some(Some(Ok(piece))) => Some((Ok(piece), Some(receiver))),
+                Some(Some(Err(cut))) => Some((Err(cut), None)),
+                Some(None) => None,
+                None => Some((Err(unread()), None)),
+            }
         })
     }
 }

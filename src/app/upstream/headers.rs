@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use hyper::Uri;
-use hyper::header::{ACCEPT_ENCODING, CONNECTION, FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT_ENCODING, CONNECTION, FORWARDED, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+};
 use percent_encoding::percent_decode;
 
 use crate::config::UpstreamUrl;
@@ -51,6 +53,20 @@ const OURS: &[&str] = &[
     "x-request-id",
 ];
 
+/// Headers of an answer that don't come down: we say them anew, or they speak of the origin that it comes from, which for
+/// the client is ours.
+const OF_OUR_ORIGIN: &[&str] = &[
+    "alt-svc",
+    "clear-site-data",
+    "content-length",
+    "date",
+    "idempotency-key",
+    "strict-transport-security",
+];
+
+/// What the names of the Dashboard's cookies have in them; it may be on the same host.
+const OUR_COOKIES: &[u8] = b"atlas_session_";
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -93,8 +109,14 @@ pub fn up<'a>(
         let (Ok(name), Ok(value)) = pair else {
             continue;
         };
-        let is_ours = OURS.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-");
-        if !is_ours && !is_hop_by_hop(&name, &named) {
+        // Some servers read `_` as `-`.
+        let read = if name.as_str().contains('_') {
+            Cow::Owned(name.as_str().replace('_', "-"))
+        } else {
+            Cow::Borrowed(name.as_str())
+        };
+        let is_ours = OURS.contains(&&*read) || read.starts_with("x-forwarded-");
+        if !is_ours && !is_hop_by_hop(&read, &named) {
             headers.append(name, value);
         }
     }
@@ -129,9 +151,9 @@ pub fn down(upstream: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in upstream {
         let text = name.as_str();
-        let is_ours = matches!(text, "content-length" | "date" | "idempotency-key")
-            || text.starts_with("access-control-");
-        if is_ours || is_hop_by_hop(name, &named) {
+        let is_ours = OF_OUR_ORIGIN.contains(&text) || text.starts_with("access-control-");
+        let is_our_cookie = *name == SET_COOKIE && is_our_cookie(value);
+        if is_ours || is_our_cookie || is_hop_by_hop(text, &named) {
             continue;
         }
         let name = match text {
@@ -146,6 +168,14 @@ pub fn down(upstream: &HeaderMap) -> HeaderMap {
     headers
 }
 
+fn is_our_cookie(line: &HeaderValue) -> bool {
+    let name = line.as_bytes().split(|byte| *byte == b'=').next();
+    name.is_some_and(|name| {
+        let mut parts = name.windows(OUR_COOKIES.len());
+        parts.any(|part| part == OUR_COOKIES)
+    })
+}
+
 /// Whether it tells of rate limits.
 fn is_rate_limit(name: &str) -> bool {
     name.starts_with("x-ratelimit-") || name.starts_with("ratelimit")
@@ -157,8 +187,7 @@ fn renamed(name: &str) -> Option<HeaderName> {
     HeaderName::try_from(format!("x-upstream-{bare}")).ok()
 }
 
-fn is_hop_by_hop(name: &HeaderName, named: &[String]) -> bool {
-    let name = name.as_str();
+fn is_hop_by_hop(name: &str, named: &[String]) -> bool {
     HOP_BY_HOP.contains(&name) || named.iter().any(|other| other == name)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client, Error};
@@ -19,10 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::body::Body;
 use super::dial::{Dialler, Progress};
 use super::headers::{down, target};
+use super::turn::Turn;
 use crate::app::outbound::{first_cause, https, no_roots, system_roots};
 use crate::clock::Clock;
 use crate::config::{Authorization, UpstreamSettings, UpstreamUrl};
-use crate::domain::circuit::{Circuit, Pass};
+use crate::domain::circuit::Circuit;
 use crate::domain::refusal::Refusal;
 use crate::policy;
 
@@ -30,7 +31,7 @@ type Sender = Client<Dialler, Full<Bytes>>;
 
 /// The way to one upstream.
 pub struct Link {
-    url: UpstreamUrl,
+    pub(super) url: UpstreamUrl,
     authorization: Option<HeaderValue>,
     answer_timeout: Duration,
     is_idempotent: bool,
@@ -39,8 +40,8 @@ pub struct Link {
     /// Sends on new connections only.
     fresh: Sender,
     places: Arc<Semaphore>,
-    circuit: Arc<Mutex<Circuit>>,
-    clock: Clock,
+    pub(super) circuit: Mutex<Circuit>,
+    pub(super) clock: Clock,
 }
 
 /// Why nothing can be sent now. Nothing was.
@@ -68,8 +69,10 @@ pub struct Answer {
     pub status: u16,
     /// What of its headers the client gets.
     pub headers: HeaderMap,
-    /// The length of its body in bytes as the upstream told it, also of one that does not come, as for HEAD.
-    pub length: Option<u64>,
+    /// What `Content-Length` says: of an answer to HEAD, or of 304, the length of a body that does not come.
+    pub told_length: Option<u64>,
+    /// Something of the request may have gone up before the one that this answers.
+    pub is_of_repetition: bool,
     /// Its body, as it comes.
     pub body: Body,
 }
@@ -89,40 +92,6 @@ pub struct Passage {
     link: Arc<Link>,
     place: OwnedSemaphorePermit,
     turn: Turn,
-}
-
-/// A pass of the circuit, given back by drop.
-pub(super) struct Turn {
-    circuit: Arc<Mutex<Circuit>>,
-    clock: Clock,
-    pass: Option<Pass>,
-}
-
-impl Turn {
-    /// Notes what came of the request; the first word counts.
-    pub(super) fn note(&mut self, ok: bool) {
-        if let Some(pass) = self.pass.take() {
-            self.circuit.lock().note(pass, ok, self.clock.now());
-        }
-    }
-
-    /// The head of a good answer has come. Nobody waits any longer for what comes of a probe: its body may take as long
-    /// as the client takes to read it.
-    fn answered(&mut self) {
-        if let Some(probe) = self.pass.take_if(|pass| pass.is_probe()) {
-            let (mut circuit, now) = (self.circuit.lock(), self.clock.now());
-            circuit.note(probe, true, now);
-            self.pass = circuit.ask(now).ok();
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            self.circuit.lock().give_up(pass);
-        }
-    }
 }
 
 /// How an exchange failed.
@@ -176,9 +145,14 @@ impl Link {
             kept: sender(settings.connections),
             fresh: sender(0),
             places: Arc::new(Semaphore::new(settings.connections)),
-            circuit: Arc::default(),
+            circuit: Mutex::default(),
             clock,
         })
+    }
+
+    /// Where it is.
+    pub const fn url(&self) -> &UpstreamUrl {
+        &self.url
     }
 
     /// Whether a repetition under the same `Idempotency-Key` is done once.
@@ -243,11 +217,7 @@ impl Link {
         Ok(Passage {
             link: Arc::clone(self),
             place,
-            turn: Turn {
-                circuit: Arc::clone(&self.circuit),
-                clock: self.clock.clone(),
-                pass: Some(pass),
-            },
+            turn: Turn::new(Arc::clone(self), pass),
         })
     }
 
@@ -291,7 +261,7 @@ impl Passage {
         let first = link.exchange(&link.kept, request.clone()).await;
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
-            Ok(response) => return self.answer(response),
+            Ok(response) => return self.answer(response, false),
             Err(Lost::Unsent(_)) => false,
             Err(Lost::Stale(_)) if again == Again::Once => true,
             Err(Lost::Unconnected(why)) => return self.fail(Fault::NothingSent(why)),
@@ -300,7 +270,7 @@ impl Passage {
             }
         };
         match link.exchange(&link.fresh, request).await {
-            Ok(response) => self.answer(response),
+            Ok(response) => self.answer(response, is_up),
             Err(Lost::Unconnected(why) | Lost::Unsent(why)) if !is_up => {
                 self.fail(Fault::NothingSent(why))
             }
@@ -310,7 +280,11 @@ impl Passage {
         }
     }
 
-    fn answer(mut self, response: Response<Incoming>) -> Result<Answer, Fault> {
+    fn answer(
+        mut self,
+        response: Response<Incoming>,
+        is_of_repetition: bool,
+    ) -> Result<Answer, Fault> {
         let (head, incoming) = response.into_parts();
         match head.status {
             StatusCode::SWITCHING_PROTOCOLS => {
@@ -325,8 +299,15 @@ impl Passage {
         Ok(Answer {
             status: head.status.as_u16(),
             headers: down(&head.headers),
-            length: length(&head.headers),
-            body: Body::new(incoming, self.link.answer_timeout, self.turn, self.place),
+            told_length: length(&head.headers),
+            is_of_repetition,
+            body: Body::new(
+                incoming,
+                head.headers.contains_key(TRANSFER_ENCODING) || self.link.url.is_https(),
+                self.link.answer_timeout,
+                self.turn,
+                self.place,
+            ),
         })
     }
 
@@ -355,13 +336,16 @@ fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
 }
 
 /// A method that may go up. CONNECT would open a tunnel, and TRACE is answered with what was sent, the upstream's
-/// authorization included.
+/// authorization included. Methods have their case (RFC 9110, 9.1), but an upstream may read `post` as POST, which would
+/// lead round the idempotency key.
 fn forwardable(method: &str) -> Result<Method, Refusal> {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     let refused = ["CONNECT", "TRACE"];
-    let is_refused = refused.iter().any(|name| name.eq_ignore_ascii_case(method));
+    let is_like = |name: &&str| name.eq_ignore_ascii_case(method);
+    let is_misspelt = KNOWN.iter().any(|name| is_like(name) && *name != method);
     Method::from_bytes(method.as_bytes())
         .ok()
-        .filter(|_| !is_refused)
+        .filter(|_| !is_misspelt && !refused.iter().any(is_like))
         .ok_or(Refusal::MethodNotAllowed {
             allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         })

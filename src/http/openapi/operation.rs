@@ -79,12 +79,24 @@ impl Operation {
                 (429, "A limit is reached; wait as long as Retry-After says."),
             ]);
         }
+        if matches!(self.auth, Auth::Merchant | Auth::Anyone) {
+            add(&[
+                (
+                    502,
+                    "The upstream can't be reached, and nothing was sent to it.",
+                ),
+                (
+                    504,
+                    "The request went upstream, and its answer did not come. It may have been done.",
+                ),
+            ]);
+        }
         if self.body.is_some() {
             add(&[
                 (408, "The body did not arrive in time."),
                 (
                     409,
-                    "The Idempotency-Key is in use or was used for another request.",
+                    "The Idempotency-Key is in use or was used for another request, or its answer is not there to be given again.",
                 ),
                 (413, "The body is too large."),
                 (415, "The body is not JSON."),
@@ -106,7 +118,7 @@ impl Operation {
         }
         add(&[
             (500, "A fault of ours."),
-            (503, "Nothing can be kept right now."),
+            (503, "Nothing can be kept, or sent upstream, right now."),
         ]);
         all
     }

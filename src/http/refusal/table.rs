@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::limit::Scope;
-use crate::domain::refusal::{RateLimited, Refusal};
+use crate::domain::refusal::{Next, RateLimited, Refusal};
 use crate::domain::time::seconds_up;
 
 const REQUEST: &str = "invalid_request_error";
@@ -265,31 +265,65 @@ pub(in crate::http) fn describe(
                 "There is no such open claim. The page on idempotency lists those there are.";
             (404, REQUEST, "claim_not_found", message.into())
         }
-        Refusal::AnswerNotKept { status } => {
-            let how = match status {
-                Some(status) => format!("was done and answered with status {status}, but the answer was too large or encoded, and so not kept"),
-                None => "was done, as the operator of this server found out, but its answer is not known".to_owned(),
-            };
-            let message = format!(
-                "The request with this Idempotency-Key {how}. Don't send it again; read what it made instead."
-            );
-            (409, IDEMPOTENCY, "answer_not_kept", message.into())
-        }
+        Refusal::AnswerNotKept { status } => (
+            409,
+            IDEMPOTENCY,
+            "answer_not_kept",
+            not_kept_message(*status).into(),
+        ),
         Refusal::UpstreamUnreachable => {
             let message = "The server that charges can't be reached, so nothing was sent to it. Send the request again later.";
             (502, API, "upstream_unreachable", message.into())
         }
-        Refusal::UpstreamOutcomeUnknown => {
-            let message = "The request went to the server that charges, and its answer did not come. It may have been done. Send it again with the same Idempotency-Key to find out.";
-            (504, API, "upstream_outcome_unknown", message.into())
-        }
-        Refusal::UpstreamUnavailable { .. } => {
+        Refusal::UpstreamOutcomeUnknown { next } => (
+            504,
+            API,
+            "upstream_outcome_unknown",
+            format!(
+                "The request went to the server that charges, and its answer did not come. {}",
+                advice(*next)
+            )
+            .into(),
+        ),
+        Refusal::UpstreamUnavailable { is_open: false, .. } => {
             let message = "The server that charges is down or busy, so nothing was sent to it. Send the request again when Retry-After is over.";
+            (503, API, "upstream_unavailable", message.into())
+        }
+        Refusal::UpstreamUnavailable { is_open: true, .. } => {
+            let message = "The server that charges is down or busy, so this repetition was not sent. What became of the first request is still not known: send it again with the same Idempotency-Key when Retry-After is over.";
             (503, API, "upstream_unavailable", message.into())
         }
         Refusal::LiveModeUnavailable => {
             let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or set up live mode.";
             (503, API, "live_mode_unavailable", message.into())
+        }
+    }
+}
+
+fn not_kept_message(status: Option<u16>) -> String {
+    match status {
+        Some(status) if status / 100 == 4 => format!(
+            "The request with this Idempotency-Key was refused with status {status}, and the answer was too large or encoded to be kept. Mend the request and send it under a new key."
+        ),
+        Some(status) => format!(
+            "The request with this Idempotency-Key was done and answered with status {status}, and the answer was too large or encoded to be kept. Don't send it again; read what it made instead."
+        ),
+        None => "The request with this Idempotency-Key was done, as the operator of this server found out; its answer is not known. Don't send it again; read what it made instead.".to_owned(),
+    }
+}
+
+/// What to do where nobody knows what became of a request.
+const fn advice(next: Next) -> &'static str {
+    match next {
+        Next::Repeat => "It changes nothing, so send it again.",
+        Next::RepeatUnderKey => {
+            "It may have been done. Send it again with the same Idempotency-Key to find out."
+        }
+        Next::Settle => {
+            "It may have been done, and can't be sent again without perhaps being done twice. The operator of this server has to find out; until then this Idempotency-Key gets this answer."
+        }
+        Next::Look => {
+            "It may have been done. Read what there is before you send it again; with an Idempotency-Key that would be safe."
         }
     }
 }

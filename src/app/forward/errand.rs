@@ -1,0 +1,259 @@
+//! A request on its way up, and what becomes of its claim by what comes of it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+
+use super::keeping::{self, is_final, leaves_open};
+use super::{Coming, Forwarded, Head, Outcome, Reached};
+use crate::app::once::Claim;
+use crate::app::upstream::{self, Cut, Fault, Link, Passage};
+use crate::app::{App, Call, Who};
+use crate::clock::Stopwatch;
+use crate::domain::claim::OpenClaim;
+use crate::domain::idempotency::RecordId;
+use crate::domain::key::Mode;
+use crate::domain::refusal::{Next, Refusal};
+use crate::policy;
+use crate::store::Effect;
+
+/// A request that may go up.
+pub(super) struct Errand {
+    pub(super) app: Arc<App>,
+    pub(super) link: Arc<Link>,
+    pub(super) call: Call,
+    pub(super) claim: Claim,
+    pub(super) doubt: Doubt,
+    pub(super) request: Request<Full<Bytes>>,
+    pub(super) passage: Passage,
+}
+
+impl Errand {
+    pub(super) fn request_id(&self) -> &str {
+        &self.call.request_id
+    }
+
+    /// How its client finds out what became of it, if nobody here knows.
+    pub(super) fn next(&self) -> Next {
+        next(&self.call, &self.link)
+    }
+
+    /// The way of a request that nobody can repeat.
+    pub(super) async fn run(self) -> Outcome {
+        let watch = Stopwatch::start();
+        let again = self.link.again(&self.call.method);
+        let sent = self.passage.send(self.request, again).await;
+        let reached = Some(reached(&sent, watch));
+        let next = next(&self.call, &self.link);
+        let does = matches!(self.call.method.as_str(), "POST" | "PATCH");
+        let answer = match sent {
+            // It was sent twice, and this says nothing of the first time.
+            Ok(answer) if answer.is_of_repetition && does && !is_final(answer.status) => {
+                let why = format!("it ended a connection, and then answered {}", answer.status);
+                Err(Fault::OutcomeUnknown(why))
+            }
+            Ok(answer) => pass(answer, Bytes::new()).await,
+            Err(fault) => Err(fault),
+        };
+        let answer = answer.map_err(|fault| refusal(&self.call, fault, next));
+        Outcome { answer, reached }
+    }
+
+    /// The way of a request under an idempotency key. Its claim is on disk before the first byte goes up.
+    pub(super) async fn run_once(self, open: OpenClaim) -> Outcome {
+        let Self {
+            app,
+            link,
+            call,
+            claim,
+            doubt,
+            request,
+            passage,
+        } = self;
+        let record = open.record;
+        let is_new = doubt == Doubt::None;
+        if is_new && let Err(refusal) = app.keep_claim(open).await {
+            return Err(refusal).into();
+        }
+        let watch = Stopwatch::start();
+        let sent = passage.send(request, link.again(&call.method)).await;
+        let reached = Some(reached(&sent, watch));
+        let next = next(&call, &link);
+        let give = async |answer| {
+            let given = pass(answer, Bytes::new()).await;
+            given.map_err(|fault| refusal(&call, fault, next))
+        };
+        let answer = match sent {
+            Err(fault @ Fault::NothingSent(_)) if is_new => match app.drop_claim(&record).await {
+                Ok(()) => Err(refusal(&call, fault, next)),
+                Err(refusal) => Err(refusal),
+            },
+            // What became of it when it was sent before is still not known.
+            Err(Fault::NothingSent(why) | Fault::OutcomeUnknown(why)) => {
+                Err(refusal(&call, Fault::OutcomeUnknown(why), next))
+            }
+            Ok(answer) if is_final(answer.status) && !doubt.covers(answer.status) => {
+                app.keep_answer(&call, &claim, answer, next).await
+            }
+            Ok(answer)
+                if !is_new
+                    || answer.is_of_repetition
+                    || leaves_open(answer.status, link.is_idempotent()) =>
+            {
+                give(answer).await
+            }
+            Ok(answer) => match app.drop_claim(&record).await {
+                Ok(()) => give(answer).await,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        // Whoever comes next finds the claim, or the record; so the place is given back last.
+        drop(claim);
+        Outcome { answer, reached }
+    }
+}
+
+/// Whether a request went up before, and nobody here knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It did not.
+    None,
+    /// It did, to the byte.
+    Same,
+    /// It did, and its JSON was written otherwise: a refusal may be about that.
+    Rewritten,
+}
+
+impl Doubt {
+    /// About a request that may go up again; None where it may not, since it could be done twice.
+    pub(super) fn of(open: &OpenClaim, link: &Link, body: &[u8]) -> Option<Self> {
+        let is_known_there = link.is_idempotent() && open.upstream == link.url().as_str();
+        let is_same = open.body == *blake3::hash(body).as_bytes();
+        let doubt = if is_same { Self::Same } else { Self::Rewritten };
+        is_known_there.then_some(doubt)
+    }
+
+    /// Whether this final answer may be about the repetition and not about the request.
+    fn covers(self, status: u16) -> bool {
+        self == Self::Rewritten && status / 100 == 4
+    }
+}
+
+impl App {
+    async fn keep_claim(&self, open: OpenClaim) -> Result<(), Refusal> {
+        if self.claims.count() >= policy::OPEN_CLAIMS {
+            log::warn!(
+                "{} claims are open, so nothing new is sent under idempotency keys: `atlas claims list` shows them",
+                policy::OPEN_CLAIMS
+            );
+            let (retry_after, is_open) = (policy::RETRY_SOON, false);
+            return Err(Refusal::UpstreamUnavailable {
+                retry_after,
+                is_open,
+            });
+        }
+        self.store.keep_claim(&open, self.clock.now()).await?;
+        self.claims.put(open);
+        Ok(())
+    }
+
+    async fn drop_claim(&self, record: &RecordId) -> Result<(), Refusal> {
+        self.store.drop_claim(record, self.clock.now()).await?;
+        self.claims.remove(record);
+        Ok(())
+    }
+
+    /// Keeps an answer that is final, and says that its claim is not open any more. Of one that is too large or encoded
+    /// only that it was given is kept.
+    async fn keep_answer(
+        &self,
+        call: &Call,
+        claim: &Claim,
+        mut answer: upstream::Answer,
+        next: Next,
+    ) -> Result<Forwarded, Refusal> {
+        let (kept, beginning) = keeping::read(&mut answer)
+            .await
+            .map_err(|Cut(why)| refusal(call, Fault::OutcomeUnknown(why), next))?;
+        let is_test = matches!(&call.who, Who::Merchant(entry) if entry.key.mode == Mode::Test);
+        let lifetime = self.settings.idempotency_lifetime;
+        let record = claim.record(call, lifetime, is_test, || kept);
+        let done = record.as_ref().map(|(id, _)| *id);
+        let effect = Effect {
+            claim_done: done,
+            ..Effect::default()
+        };
+        let record = record.as_ref().map(|(id, record)| (id, record));
+        let now = self.clock.now();
+        self.store.keep(&effect, record, now, ()).await?;
+        done.iter().for_each(|record| self.claims.remove(record));
+        let given = pass(answer, beginning.into()).await;
+        given.map_err(|fault| refusal(call, fault, next))
+    }
+}
+
+/// An answer of whose body this much is here. Most bodies come with their head: those are taken along, and give their
+/// connection back.
+async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forwarded, Fault> {
+    let length = answer.body.length();
+    let is_short = length.is_some_and(|length| length <= policy::ANSWER_MAX as u64);
+    let body = loop {
+        let is_all = length == Some(beginning.len() as u64);
+        let waits = is_all || (is_short && beginning.is_empty());
+        let next = if waits {
+            Some(answer.body.next().await)
+        } else {
+            answer.body.next().now_or_never()
+        };
+        match next {
+            Some(None) => break Coming::Whole(beginning),
+            Some(Some(Ok(piece))) if beginning.is_empty() => beginning = piece,
+            Some(Some(Ok(piece))) => {
+                break Coming::Rest([beginning, piece].concat().into(), answer.body);
+            }
+            Some(Some(Err(Cut(why)))) => return Err(Fault::OutcomeUnknown(why)),
+            None => break Coming::Rest(beginning, answer.body),
+        }
+    };
+    let head = Head {
+        status: answer.status,
+        headers: answer.headers,
+        told_length: answer.told_length,
+        length,
+    };
+    Ok(Forwarded::Fresh(head, body))
+}
+
+fn reached(sent: &Result<upstream::Answer, Fault>, watch: Stopwatch) -> Reached {
+    Reached {
+        status: sent.as_ref().ok().map(|answer| answer.status),
+        took: watch.elapsed(),
+    }
+}
+
+/// How a client finds out what became of this request, if nobody here knows.
+fn next(call: &Call, link: &Link) -> Next {
+    match call.method.as_str() {
+        _ if call.idempotency_key.is_some() && link.is_idempotent() => Next::RepeatUnderKey,
+        _ if call.idempotency_key.is_some() => Next::Settle,
+        "GET" | "HEAD" | "OPTIONS" => Next::Repeat,
+        _ => Next::Look,
+    }
+}
+
+fn refusal(call: &Call, fault: Fault, next: Next) -> Refusal {
+    let id = &call.request_id;
+    match fault {
+        Fault::NothingSent(why) => {
+            log::warn!("{id}: the upstream can't be reached: {why}");
+            Refusal::UpstreamUnreachable
+        }
+        Fault::OutcomeUnknown(why) => {
+            log::warn!("{id}: nobody knows what the upstream did: {why}");
+            Refusal::UpstreamOutcomeUnknown { next }
+        }
+    }
+}

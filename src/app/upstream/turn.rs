@@ -1,0 +1,59 @@
+//! A pass of the circuit breaker around a link, given back by drop.
+
+use std::sync::Arc;
+
+use super::link::Link;
+use crate::domain::circuit::{Change, Pass};
+
+/// The pass of one request.
+pub(super) struct Turn {
+    link: Arc<Link>,
+    pass: Option<Pass>,
+}
+
+impl Turn {
+    pub(super) const fn new(link: Arc<Link>, pass: Pass) -> Self {
+        Self {
+            link,
+            pass: Some(pass),
+        }
+    }
+
+    /// Notes what came of the request; the first word counts.
+    pub(super) fn note(&mut self, ok: bool) {
+        if let Some(pass) = self.pass.take() {
+            self.tell(pass, ok);
+        }
+    }
+
+    /// The head of a good answer has come. Nobody waits any longer for what comes of a probe: its body may take as long
+    /// as the client takes to read it.
+    pub(super) fn answered(&mut self) {
+        if let Some(probe) = self.pass.take_if(|pass| pass.is_probe()) {
+            self.tell(probe, true);
+            self.pass = self.link.circuit.lock().ask(self.link.clock.now()).ok();
+        }
+    }
+
+    fn tell(&self, pass: Pass, ok: bool) {
+        let now = self.link.clock.now();
+        let change = self.link.circuit.lock().note(pass, ok, now);
+        let url = self.link.url.as_str();
+        match change {
+            Some(Change::Opened(rest)) => log::warn!(
+                "{url} fails again and again: nothing is sent to it for {}, then one request to see",
+                humantime::format_duration(rest)
+            ),
+            Some(Change::Closed) => log::info!("{url} answers again"),
+            None => (),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.link.circuit.lock().give_up(pass);
+        }
+    }
+}
