@@ -261,7 +261,9 @@ async fn send_up(
     request_id: &HeaderValue,
 ) -> (Option<HttpRequest>, HttpResponse) {
     let (request, _payload) = request.into_parts();
-    let answered = unwound(forward::forward(&request, visit, link), request_id).await;
+    // In a box, or every other request would carry the room for it.
+    let work = Box::pin(forward::forward(&request, visit, link));
+    let answered = unwound(work, request_id).await;
     let response = answered.and_then(|answered| answered);
     (
         Some(request),

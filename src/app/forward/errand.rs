@@ -209,7 +209,8 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
             answer.body.next().now_or_never()
         };
         match next {
-            Some(None) => break Coming::Whole(beginning),
+            // A copy of its own: this is a part of the connection's buffer, and may be kept for the Dashboard.
+            Some(None) => break Coming::Whole(Bytes::copy_from_slice(&beginning)),
             Some(Some(Ok(piece))) if beginning.is_empty() => beginning = piece,
             Some(Some(Ok(piece))) => {
                 break Coming::Rest([beginning, piece].concat().into(), answer.body);
