@@ -30,10 +30,7 @@ pub struct Server {
 impl Server {
     /// Starts a server and waits until it says where it listens.
     pub fn spawn(mut command: Command, log: &Path) -> Outcome<Self> {
-        let log_file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)?;
+        let log_file = appended(log)?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -62,10 +59,7 @@ impl Server {
 
     /// Starts a server that says nothing, and waits until somebody listens where it will.
     pub fn spawn_at(mut command: Command, log: &Path, address: SocketAddr) -> Outcome<Self> {
-        let log_file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)?;
+        let log_file = appended(log)?;
         command
             .stdin(Stdio::null())
             .stdout(log_file.try_clone()?)
@@ -230,6 +224,13 @@ fn first_line(stdout: ChildStdout) -> Outcome<(String, BufReader<ChildStdout>)> 
         return Err("the server ended before it listened".into());
     }
     Ok((line, stdout))
+}
+
+fn appended(log: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
 }
 
 fn tail(log: &Path) -> String {

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, note, remote, say, to_json};
+use super::{Failure, note, remote, say, settings_of_store, to_json};
 use crate::app::claims::{ClaimAnswer, ClaimCommand, ClaimReport};
-use crate::config::{Given, Place, Purpose, Settings};
+use crate::config::Place;
 use crate::domain::claim::Settlement;
 use crate::domain::id::ClaimId;
 
@@ -49,14 +49,7 @@ pub(super) fn settle(place: &Place, settle: &Settle, json: bool) -> Result<(), F
 
 /// Carries a command out and prints what came of it.
 fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failure> {
-    let settings =
-        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
-    if !settings.data_dir.join("store").exists() {
-        return Err(Failure::Failed(format!(
-            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
-            settings.data_dir.display()
-        )));
-    }
+    let settings = settings_of_store(place)?;
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_claims(settings, command))
         .map_err(Failure::Failed)?;

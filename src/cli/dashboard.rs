@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Read};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::{Failure, note, remote, say, to_json};
+use super::{Failure, note, remote, say, settings_of_store, to_json};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
-use crate::config::{Given, Place, Purpose, Settings};
+use crate::config::Place;
 use crate::policy;
 
 /// What to do about the way into the Dashboard.
@@ -23,14 +23,7 @@ pub(super) struct Dashboard {
 
 /// Carries it out and prints what came of it.
 pub(super) fn run(place: &Place, asked: &Dashboard, json: bool) -> Result<(), Failure> {
-    let settings =
-        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
-    if !settings.data_dir.join("store").exists() {
-        return Err(Failure::Failed(format!(
-            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
-            settings.data_dir.display()
-        )));
-    }
+    let settings = settings_of_store(place)?;
     let command = if asked.set_password {
         let password = read_password()?;
         OperatorCommand::SetPassword { password }

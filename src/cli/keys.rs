@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Read};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
-use super::{Failure, note, remote, say, to_json};
+use super::{Failure, note, remote, say, settings_of, settings_of_store, to_json};
 use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
-use crate::config::{Given, Place, Purpose, Settings, Span, limit};
+use crate::config::{Place, Span, limit};
 use crate::domain::id::KeyId;
 use crate::domain::key::{Account, KeyName, Mode, OwnLimits};
 use crate::domain::time::seconds_up;
@@ -136,15 +136,12 @@ fn limit_or_default(text: &str) -> Result<Change<u32>, String> {
 
 /// Carries a command out and prints what came of it.
 pub(super) fn run(place: &Place, keys: Keys, json: bool) -> Result<(), Failure> {
-    let settings =
-        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
     let makes_first = matches!(keys, Keys::Create { .. } | Keys::Import { .. });
-    if !makes_first && !settings.data_dir.join("store").exists() {
-        return Err(Failure::Failed(format!(
-            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
-            settings.data_dir.display()
-        )));
-    }
+    let settings = if makes_first {
+        settings_of(place)?
+    } else {
+        settings_of_store(place)?
+    };
     let command = command(keys)?;
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_keys(settings, command))

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Given, Place};
+use crate::config::{Given, Place, Purpose, Settings};
 use crate::logging;
 
 /// Why a command did not do what it should.
@@ -180,6 +180,23 @@ fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     }
     arguments.insert(arguments.len().min(1), OsString::from("serve"));
     Cli::try_parse_from(arguments)
+}
+
+/// The settings of a command about a store.
+fn settings_of(place: &Place) -> Result<Settings, Failure> {
+    Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)
+}
+
+/// The same, of a store that must be there.
+fn settings_of_store(place: &Place) -> Result<Settings, Failure> {
+    let settings = settings_of(place)?;
+    if settings.data_dir.join("store").exists() {
+        return Ok(settings);
+    }
+    Err(Failure::Failed(format!(
+        "there is no store in {}: name it with --data-dir, or start `atlas serve`",
+        settings.data_dir.display()
+    )))
 }
 
 fn complain(line: &str, code: u8) -> ExitCode {

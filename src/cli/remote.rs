@@ -1,5 +1,7 @@
 //! Where a command is carried out: by the server that uses the data directory, or right here.
 
+use std::sync::Arc;
+
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
@@ -22,15 +24,8 @@ pub(super) async fn manage_keys(
     settings: Settings,
     command: KeyCommand,
 ) -> Result<KeyAnswer, String> {
-    match ask_server(&settings, "/keys", &command).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let app = App::open(settings, Clock::system())?;
-            let answer = app.manage_keys(command).await;
-            app.close()?;
-            Ok(answer)
-        }
-    }
+    let here = async |app: Arc<App>, command| app.manage_keys(command).await;
+    carry_out(settings, "/keys", command, here).await
 }
 
 /// Carries a command about the Dashboard out. A link is of a server that runs.
@@ -38,20 +33,17 @@ pub(super) async fn manage_operators(
     settings: Settings,
     command: OperatorCommand,
 ) -> Result<OperatorAnswer, String> {
-    let directory = settings.data_dir.clone();
-    match ask_server(&settings, "/operators", &command).await? {
-        Some(answer) => Ok(answer),
-        None if matches!(command, OperatorCommand::Link) => Err(format!(
-            "no server runs on {}: start `atlas serve`, or name its directory with --data-dir",
-            directory.display()
-        )),
-        None => {
-            let app = App::open(settings, Clock::system())?;
-            let answer = app.manage_operators(command).await;
-            app.close()?;
-            Ok(answer)
-        }
+    if !matches!(command, OperatorCommand::Link) {
+        let here = async |app: Arc<App>, command| app.manage_operators(command).await;
+        return carry_out(settings, "/operators", command, here).await;
     }
+    let answer = ask_server(&settings, "/operators", &command).await?;
+    answer.ok_or_else(|| {
+        format!(
+            "no server runs on {}: start `atlas serve`, or name its directory with --data-dir",
+            settings.data_dir.display()
+        )
+    })
 }
 
 /// Carries a command about webhook endpoints out.
@@ -59,15 +51,8 @@ pub(super) async fn manage_webhooks(
     settings: Settings,
     command: EndpointCommand,
 ) -> Result<EndpointAnswer, String> {
-    match ask_server(&settings, "/webhooks", &command).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let app = App::open(settings, Clock::system())?;
-            let answer = app.manage_webhooks(command).await;
-            app.close()?;
-            Ok(answer)
-        }
-    }
+    let here = async |app: Arc<App>, command| app.manage_webhooks(command).await;
+    carry_out(settings, "/webhooks", command, here).await
 }
 
 /// Carries a command about open claims out.
@@ -75,15 +60,24 @@ pub(super) async fn manage_claims(
     settings: Settings,
     command: ClaimCommand,
 ) -> Result<ClaimAnswer, String> {
-    match ask_server(&settings, "/claims", &command).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let app = App::open(settings, Clock::system())?;
-            let answer = app.manage_claims(command).await;
-            app.close()?;
-            Ok(answer)
-        }
+    let here = async |app: Arc<App>, command| app.manage_claims(command).await;
+    carry_out(settings, "/claims", command, here).await
+}
+
+/// Lets the server do it that uses the data directory; with none running, opens the store.
+async fn carry_out<C: Serialize, A: DeserializeOwned>(
+    settings: Settings,
+    path: &str,
+    command: C,
+    here: impl AsyncFnOnce(Arc<App>, C) -> A,
+) -> Result<A, String> {
+    if let Some(answer) = ask_server(&settings, path, &command).await? {
+        return Ok(answer);
     }
+    let app = App::open(settings, Clock::system())?;
+    let answer = here(Arc::clone(&app), command).await;
+    app.close()?;
+    Ok(answer)
 }
 
 /// What the server that uses the data directory answers; None when there is none.

@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
-use super::{Failure, note, remote, say, to_json};
+use super::{Failure, note, remote, say, settings_of_store, to_json};
 use crate::app::webhooks::{EndpointAnswer, EndpointCommand, EndpointReport, NewEndpoint};
-use crate::config::{Given, Place, Purpose, Settings, discreet};
+use crate::config::{Place, discreet};
 use crate::domain::event::EventType;
 use crate::domain::id::EndpointId;
 use crate::domain::key::Account;
@@ -68,14 +68,7 @@ fn endpoint_id(text: &str) -> Result<EndpointId, Failure> {
 
 /// Carries a command out and prints what came of it.
 pub(super) fn run(place: &Place, webhooks: Webhooks, json: bool) -> Result<(), Failure> {
-    let settings =
-        Settings::resolve(place, Given::default(), Purpose::Manage).map_err(Failure::Usage)?;
-    if !settings.data_dir.join("store").exists() {
-        return Err(Failure::Failed(format!(
-            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
-            settings.data_dir.display()
-        )));
-    }
+    let settings = settings_of_store(place)?;
     let command = command(webhooks)?;
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_webhooks(settings, command))
