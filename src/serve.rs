@@ -77,11 +77,11 @@ impl Running {
         // Whoever watches would keep the server from ending; and no delivery is begun any more.
         self.app.stopping.send_replace(true);
         // The threads that serve end with their last connection, whatever runs on them without one.
-        self.app
-            .unattended_ended(self.app.settings.shutdown_timeout)
-            .await;
+        self.api.pause().await;
+        let limit = self.app.settings.shutdown_timeout;
+        let has_time = self.app.unattended_ended(limit).await;
         // Keys can be revoked until the last request has ended.
-        self.api.stop(true).await;
+        self.api.stop(has_time).await;
         self.admin.stop(true).await;
         drop(std::fs::remove_file(&self.socket));
         drop(self.upkeep);

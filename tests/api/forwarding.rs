@@ -24,6 +24,7 @@ pub fn world_of(upstream: &Receiver, is_idempotent: bool) -> (World, Key) {
 fn with_upstream(upstream: &Receiver, is_idempotent: bool) -> impl Fn(&mut Settings) + 'static {
     let url = format!("http://{}/functions/v1", upstream.address);
     move |settings| {
+        settings.shutdown_timeout = crate::world::SECOND;
         settings.live = Some(UpstreamSettings {
             is_idempotent,
             ..UpstreamSettings::at(url.parse().expect("a URL"))

@@ -27,9 +27,14 @@ impl Desk {
     }
 
     pub fn with(browser: Browser) -> Self {
+        Self::started(browser, &[])
+    }
+
+    /// The same, of a server with these flags.
+    pub fn started(browser: Browser, flags: &[&str]) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         Self {
-            server: Atlas::serve(&temporary.path().join("data"), &[]),
+            server: Atlas::serve(&temporary.path().join("data"), flags),
             browser,
             _temporary: temporary,
         }

@@ -208,6 +208,45 @@ fn every_page_is_fit_to_be_seen() {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
+/// An upstream that takes requests and never answers; gives its URL. It ends with the tests.
+fn silent_upstream() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut some = [0; 64 * 1024];
+            let _ = std::io::Read::read(&mut stream, &mut some);
+        }
+    });
+    format!("http://{address}/functions/v1")
+}
+
+#[test]
+fn open_claims_are_fit_to_be_seen() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let flags = ["--live-upstream", &silent_upstream()];
+    let desk = Desk::started(browser, &flags);
+    let axe = axe();
+    desk.log_in();
+    let mut wrong = Vec::new();
+    let mut look = |page: &str| wrong.extend(look_at(&desk.browser, page, axe.as_deref()));
+    desk.goto("/idempotency");
+    look("claims-none");
+    let live = desk.key(&["--mode", "live", "--account", "shop"]);
+    for key in ["order_1", &"long_key_".repeat(28), "<b>order</b>"] {
+        assert_eq!(desk.order(&live.secret, key).status, 504);
+    }
+    desk.goto("/idempotency?account=shop&mode=live&key=order_1");
+    look("claims");
+    desk.goto("/requests?status=504");
+    desk.goto(&linked(&desk.browser, "#requests", "/requests/"));
+    look("request-upstream");
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
 #[test]
 fn on_a_phone_all_headers_of_a_request_are_shown_without_scrolling_within_the_page() {
     let Some(desk) = Desk::inside() else { return };

@@ -73,11 +73,11 @@ impl Drop for Attended {
 }
 
 impl App {
-    /// Waits for what goes on after its client has gone, and at most so long.
-    pub async fn unattended_ended(&self, most: Duration) {
+    /// Waits for what goes on after its client has gone, and at most so long; says whether it has ended. What runs longer
+    /// is cut, and its claim says so.
+    pub async fn unattended_ended(&self, most: Duration) -> bool {
         let mut left = self.attendance.0.subscribe();
         let over = left.wait_for(|left| *left == 0);
-        // What runs longer is cut; its claim says so.
-        drop(tokio::time::timeout(most, over).await);
+        tokio::time::timeout(most, over).await.is_ok()
     }
 }

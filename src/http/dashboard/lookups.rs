@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::form::{Fields, sent};
-use super::pages::claims::ClaimRow;
+use super::pages::claims::{ClaimRow, OpenClaims};
 use super::pages::fields::Field;
 use super::pages::idempotency::{Found, Kept, Lookup, RecordState, StoredAnswer, lookup};
 use super::pages::links;
@@ -20,6 +20,7 @@ use crate::domain::idempotency::{self, IdempotencyKey, Record, Reply};
 use crate::domain::key::{Account, Mode};
 use crate::domain::masking::masked;
 use crate::domain::refusal::Refusal;
+use crate::policy;
 
 /// Requests that are shown under an idempotency key.
 const LATEST: usize = 20;
@@ -92,7 +93,7 @@ fn view(desk: &Desk, query: &Fields) -> Result<Lookup, Refusal> {
 }
 
 /// Claims that are open. Of a server that sends nothing upstream, and has none left, nothing is said.
-fn claims(desk: &Desk) -> Option<Vec<ClaimRow>> {
+fn claims(desk: &Desk) -> Option<OpenClaims> {
     let open = desk.app.open_claims(desk.now);
     let says = desk.app.upstreams.any() || !open.is_empty();
     let row = |(claim, runs): (OpenClaim, bool)| ClaimRow {
@@ -106,7 +107,12 @@ fn claims(desk: &Desk) -> Option<Vec<ClaimRow>> {
         until: claim.expires_at,
         runs,
     };
-    says.then(|| open.into_iter().map(row).collect())
+    let count = open.len();
+    let rows = open.into_iter().take(policy::PAGE_ROWS).map(row);
+    says.then(|| OpenClaims {
+        rows: rows.collect(),
+        count,
+    })
 }
 
 fn found(

@@ -176,3 +176,22 @@ fn a_requests_page_says_what_the_upstream_answered_and_in_which_time() {
     world.order(&world.key()).idempotent("order_3").send();
     assert!(!operator.detail_of("order_3").text().contains("Upstream"));
 }
+
+#[test]
+fn of_many_claims_the_oldest_are_shown_and_all_are_counted() {
+    let upstream = Receiver::new();
+    let (world, key) = world_of(&upstream, true);
+    let operator = Operator::of(&world);
+    upstream.answer(Answer::Close);
+    for number in 0..53 {
+        charge(&world, &key, &format!("order_{number}"))
+            .send()
+            .expect(504, "upstream_outcome_unknown");
+        // An upstream that fails again and again is left alone.
+        world.advance(HOUR / 60);
+    }
+    let rows = listed(&operator);
+    assert_eq!(rows.len(), 50);
+    assert!(rows[0].text().contains("order_0"), "{}", rows[0].text());
+    assert!(operator.page(PAGE).text().contains("The oldest 50 of 53"));
+}

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::{Frame, csrf};
+use super::words::count;
 use super::{links, parts};
 use crate::domain::id::ClaimId;
 use crate::domain::key::Mode;
@@ -30,8 +31,17 @@ pub(in crate::http) struct ClaimRow {
     pub(in crate::http) runs: bool,
 }
 
+/// The oldest claims that are open.
+pub(in crate::http) struct OpenClaims {
+    /// So many of them as a page has room for.
+    pub(in crate::http) rows: Vec<ClaimRow>,
+    /// How many there are.
+    pub(in crate::http) count: usize,
+}
+
 /// The section of the page.
-pub(super) fn section(frame: &Frame, rows: &[ClaimRow], now: Timestamp) -> Markup {
+pub(super) fn section(frame: &Frame, open: &OpenClaims, now: Timestamp) -> Markup {
+    let rows = &open.rows;
     html! {
         section.claims aria-labelledby="claims-title" {
             h2 #claims-title { "Open claims" }
@@ -51,6 +61,12 @@ pub(super) fn section(frame: &Frame, rows: &[ClaimRow], now: Timestamp) -> Marku
                     }
                     tbody { @for claim in rows { (row(frame, claim, now)) } }
                 }
+                @if rows.len() < open.count {
+                    p.hint {
+                        "The oldest " (rows.len()) " of " (count(open.count as u64)) "; "
+                        code { "atlas claims list" } " shows all of them."
+                    }
+                }
             }
         }
     }
@@ -58,11 +74,11 @@ pub(super) fn section(frame: &Frame, rows: &[ClaimRow], now: Timestamp) -> Marku
 
 fn row(frame: &Frame, claim: &ClaimRow, now: Timestamp) -> Markup {
     html! {
-        tr id=(claim.id) {
+        tr id=(claim.id) class=(claim.mode.as_str()) {
             th scope="row" { strong { (claim.key) } code { (claim.id) } }
             td { code { (claim.method) " " (claim.path) } }
             td { (claim.account) " " (parts::badge(claim.mode)) }
-            td { (parts::age(claim.since, now)) span.quiet { "Kept until " (parts::time(claim.until)) } }
+            td { (parts::age(claim.since, now)) div.quiet { "Key kept until " (parts::time(claim.until)) } }
             td {
                 @if claim.runs { span.quiet { "Waits for the upstream" } }
                 @else {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::claims::{self, ClaimRow};
+use super::claims::{self, OpenClaims};
 use super::fields::{Field, Input, problem, select};
 use super::layout::{Frame, Page, Section, page};
 use super::requests::{RequestRow, table};
@@ -22,7 +22,7 @@ pub(in crate::http) struct Lookup {
     /// What was found; none where no key was asked for.
     pub(in crate::http) found: Option<Found>,
     /// Claims that are open; none where nothing goes upstream.
-    pub(in crate::http) claims: Option<Vec<ClaimRow>>,
+    pub(in crate::http) claims: Option<OpenClaims>,
     /// Why a claim was not settled.
     pub(in crate::http) problem: Option<String>,
     /// The time of the request.
