@@ -115,13 +115,7 @@ fn start_atlas(data: &Path, upstream: &Server) -> Outcome<Server> {
     let mut command = serve(data);
     command
         .env("ATLAS_LIVE_AUTHORIZATION", UPSTREAM_AUTHORIZATION)
-        .args([
-            "--workers",
-            "1",
-            "--live-connections",
-            "1000",
-            "--live-upstream",
-        ])
+        .args(["--workers", "1", "--live-upstream"])
         .arg(format!("http://{}/functions/v1", upstream.address));
     Server::spawn(pinned(&command, PROXY_CORE), &data.with_extension("log"))
 }

@@ -141,7 +141,7 @@ impl App {
         };
         let lifetime = self.settings.idempotency_lifetime;
         let open = claim.open(&call, lifetime, link.url().as_str(), &sent.body);
-        let errand = match self.errand(link, call, claim, sent, doubt) {
+        let errand = match self.errand(link, call, claim, sent, doubt).await {
             Ok(errand) => errand,
             Err(refusal) => return Err(refusal).into(),
         };
@@ -163,20 +163,30 @@ impl App {
         outcome.unwrap_or_else(|_| Err(Refusal::UpstreamOutcomeUnknown { next }).into())
     }
 
-    fn errand<'a, H>(
+    async fn errand<'a, H>(
         self: &Arc<Self>,
         link: &Arc<Link>,
         call: Call,
         claim: Claim,
         sent: Sent<H>,
         doubt: Doubt,
-    ) -> Result<Errand, Refusal>
+    ) -> Result<Box<Errand>, Refusal>
     where
         H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
     {
         let Who::Merchant(entry) = &call.who else {
             return Err(Refusal::KeyUnknown);
         };
+        let aim = link.aim(&call.method, &call.path, &call.query)?;
+        let entered = link.enter().await;
+        let passage = entered.map_err(|Busy { retry_after, why }| {
+            log::debug!("{}: nothing goes to the upstream: {why}", call.request_id);
+            let is_open = doubt != Doubt::None;
+            Refusal::UpstreamUnavailable {
+                retry_after,
+                is_open,
+            }
+        })?;
         let key = call.idempotency_key.as_ref();
         let key = headers::idempotency_key(&call.method, &entry.key.account, key)?;
         let said = Said {
@@ -186,17 +196,8 @@ impl App {
             is_tls: sent.is_tls,
             host: sent.host.as_deref(),
         };
-        let headers = headers::up(sent.headers, &said);
-        let request = link.request(&call.method, &call.path, &call.query, headers, sent.body)?;
-        let passage = link.enter().map_err(|Busy { retry_after, why }| {
-            log::debug!("{}: nothing goes to the upstream: {why}", call.request_id);
-            let is_open = doubt != Doubt::None;
-            Refusal::UpstreamUnavailable {
-                retry_after,
-                is_open,
-            }
-        })?;
-        Ok(Errand {
+        let request = link.request(aim, headers::up(sent.headers, &said), sent.body);
+        Ok(Box::new(Errand {
             app: Arc::clone(self),
             link: Arc::clone(link),
             call,
@@ -204,7 +205,7 @@ impl App {
             doubt,
             request,
             passage,
-        })
+        }))
     }
 }
 

@@ -68,19 +68,28 @@ impl Circuit {
     /// # Errors
     /// How long to wait before asking again; never nothing.
     pub fn ask(&mut self, now: Timestamp) -> Result<Pass, Duration> {
-        let is_probe = match self.state {
-            State::Closed { .. } => false,
-            State::Open { until, .. } if now < until => return Err(until.since(now)),
-            State::Open { rest, .. } => {
-                self.turn_to(State::Probing { rest });
-                true
-            }
-            State::Probing { .. } => return Err(policy::RETRY_SOON),
+        if let Some(rest) = self.rest(now) {
+            return Err(rest);
+        }
+        let is_probe = if let State::Open { rest, .. } = self.state {
+            self.turn_to(State::Probing { rest });
+            true
+        } else {
+            false
         };
         Ok(Pass {
             turn: self.turn,
             is_probe,
         })
+    }
+
+    /// How long no request may be sent, if none may now. Asks for nothing.
+    pub fn rest(&self, now: Timestamp) -> Option<Duration> {
+        match self.state {
+            State::Open { until, .. } if now < until => Some(until.since(now)),
+            State::Probing { .. } => Some(policy::RETRY_SOON),
+            State::Closed { .. } | State::Open { .. } => None,
+        }
     }
 
     /// Notes whether the request succeeded, and says what that has changed. Of a request from before the latest change

@@ -12,7 +12,7 @@ const PATH: &str = "/functions/v1/a";
 
 #[test]
 fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
-    let world = World::with(&["--live-connections", "2"]);
+    let world = World::with(&["--live-connections", "2", "--live-connect-timeout", "500ms"]);
     world.upstream.always(vec![Step::Wait, Step::Work]);
     let busy: Vec<Caller> = (0..2)
         .map(|number| {
@@ -24,7 +24,7 @@ fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
         })
         .collect();
     for call in [Call::keyed("late"), Call::order("late"), Call::get(PATH)] {
-        for _ in 0..5 {
+        for _ in 0..2 {
             let reply = world.send(&call);
             reply.expect(503, "upstream_unavailable");
             assert_eq!(reply.header("retry-after"), "1");
@@ -41,6 +41,28 @@ fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
     eventually("there is place", || {
         world.send(&Call::keyed("late")).status == 201
     });
+    assert_charged_once(&world.upstream.charges());
+}
+
+#[test]
+fn a_crowd_waits_in_line_for_a_connection() {
+    let world = World::with(&["--live-connections", "1"]);
+    world.upstream.always(vec![Step::Wait, Step::Work]);
+    std::thread::scope(|scope| {
+        let orders: Vec<_> = (0..20)
+            .map(|number| {
+                let call = Call::keyed(&format!("order_{number}"));
+                let world = &world;
+                scope.spawn(move || world.send(&call))
+            })
+            .collect();
+        world.upstream.wait_for(1);
+        world.upstream.release();
+        for order in orders {
+            order.join().expect("no panic").expect_status(201);
+        }
+    });
+    assert_eq!(world.upstream.busiest(), 1);
     assert_charged_once(&world.upstream.charges());
 }
 

@@ -154,6 +154,7 @@ fn the_busy_connections_of_one_mode_are_not_the_others() {
     let directory = temporary.path().join("data");
     let server = serve(&directory, |command| {
         command.args(["--live-upstream", &live.url(), "--live-connections", "1"]);
+        command.args(["--live-connect-timeout", "500ms"]);
         command.args(["--test-upstream", &test.url(), "--test-connections", "1"]);
     });
     let (live_key, test_key) = (server.key(&["--mode", "live"]), server.key(&[]));

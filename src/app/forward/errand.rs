@@ -42,13 +42,20 @@ impl Errand {
     }
 
     /// The way of a request that nobody can repeat.
-    pub(super) async fn run(self) -> Outcome {
+    pub(super) async fn run(self: Box<Self>) -> Outcome {
         let watch = Stopwatch::start();
         let again = self.link.again(&self.call.method);
-        let sent = self.passage.send(self.request, again).await;
+        let Self {
+            link,
+            call,
+            request,
+            passage,
+            ..
+        } = *self;
+        let sent = passage.send(request, again).await;
         let reached = Some(reached(&sent, watch));
-        let next = next(&self.call, &self.link);
-        let does = matches!(self.call.method.as_str(), "POST" | "PATCH");
+        let next = next(&call, &link);
+        let does = matches!(call.method.as_str(), "POST" | "PATCH");
         let answer = match sent {
             // It was sent twice, and this says nothing of the first time.
             Ok(answer) if answer.is_of_repetition && does && !is_final(answer.status) => {
@@ -58,12 +65,12 @@ impl Errand {
             Ok(answer) => pass(answer, Bytes::new()).await,
             Err(fault) => Err(fault),
         };
-        let answer = answer.map_err(|fault| refusal(&self.call, fault, next));
+        let answer = answer.map_err(|fault| refusal(&call, fault, next));
         Outcome { answer, reached }
     }
 
     /// The way of a request under an idempotency key. Its claim is on disk before the first byte goes up.
-    pub(super) async fn run_once(self, open: OpenClaim) -> Outcome {
+    pub(super) async fn run_once(self: Box<Self>, open: OpenClaim) -> Outcome {
         let Self {
             app,
             link,
@@ -72,7 +79,7 @@ impl Errand {
             doubt,
             request,
             passage,
-        } = self;
+        } = *self;
         let record = open.record;
         let is_new = doubt == Doubt::None;
         if is_new && let Err(refusal) = app.keep_claim(open).await {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -33,6 +33,7 @@ type Sender = Client<Dialler, Full<Bytes>>;
 pub struct Link {
     pub(super) url: UpstreamUrl,
     authorization: Option<HeaderValue>,
+    connect_timeout: Duration,
     answer_timeout: Duration,
     is_idempotent: bool,
     /// Sends on connections that are kept, and makes new ones.
@@ -51,6 +52,15 @@ pub struct Busy {
     pub retry_after: Duration,
     /// For the log.
     pub why: &'static str,
+}
+
+impl Busy {
+    const fn left_alone(retry_after: Duration) -> Self {
+        Self {
+            retry_after,
+            why: "it has failed and is left alone",
+        }
+    }
 }
 
 /// Why there is no answer, in words for the log.
@@ -85,6 +95,13 @@ pub enum Again {
     Never,
     /// It may: done twice is like done once.
     Once,
+}
+
+/// Where a request goes, and how.
+#[derive(Debug)]
+pub struct Aim {
+    method: Method,
+    uri: Uri,
 }
 
 /// The right to send one request, on a connection of its own. Dropped, it is given back.
@@ -140,6 +157,7 @@ impl Link {
         Ok(Self {
             url: settings.url.clone(),
             authorization: settings.authorization.as_ref().map(header).transpose()?,
+            connect_timeout: settings.connect_timeout,
             answer_timeout: settings.answer_timeout,
             is_idempotent: settings.is_idempotent,
             kept: sender(settings.connections),
@@ -170,22 +188,26 @@ impl Link {
         }
     }
 
-    /// A request as it goes up: `headers` are those of [`super::headers::up`], and the upstream's authorization joins
-    /// them.
+    /// Where a request goes up to.
     ///
     /// # Errors
     /// [`Refusal::MethodNotAllowed`] for methods that would open a tunnel or echo the authorization,
     /// [`Refusal::ParameterInvalid`] for paths that lead elsewhere.
+    pub fn aim(&self, method: &str, path: &str, query: &str) -> Result<Aim, Refusal> {
+        Ok(Aim {
+            method: forwardable(method)?,
+            uri: target(&self.url, path, query)?,
+        })
+    }
+
+    /// A request as it goes up: `headers` are those of [`super::headers::up`], and the upstream's authorization joins
+    /// them.
     pub fn request(
         &self,
-        method: &str,
-        path: &str,
-        query: &str,
+        Aim { method, uri }: Aim,
         mut headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, Refusal> {
-        let method = forwardable(method)?;
-        let uri = target(&self.url, path, query)?;
+    ) -> Request<Full<Bytes>> {
         if let Some(value) = &self.authorization {
             headers.insert(AUTHORIZATION, value.clone());
         }
@@ -196,24 +218,31 @@ impl Link {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok(request)
+        request
     }
 
-    /// Takes a connection's place for one request.
+    /// Takes a connection's place for one request. Where all are taken it waits for one, as long as a connection may take;
+    /// but not while the upstream is left alone.
     ///
     /// # Errors
-    /// [`Busy`] when all places are taken, or when the upstream is left alone because it has failed.
-    pub fn enter(self: &Arc<Self>) -> Result<Passage, Busy> {
-        let places = Arc::clone(&self.places);
-        let place = places.try_acquire_owned().map_err(|_| Busy {
-            retry_after: policy::RETRY_SOON,
-            why: "all connections are busy",
-        })?;
+    /// [`Busy`] when no place was free in that time, or when the upstream is left alone because it has failed.
+    pub async fn enter(self: &Arc<Self>) -> Result<Passage, Busy> {
+        let places = || Arc::clone(&self.places);
+        let place = match places().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let rest = self.circuit.lock().rest(self.clock.now());
+                rest.map_or(Ok(()), |rest| Err(Busy::left_alone(rest)))?;
+                let waiting = tokio::time::timeout(self.connect_timeout, places().acquire_owned());
+                let place = waiting.await.ok().and_then(Result::ok);
+                place.ok_or(Busy {
+                    retry_after: policy::RETRY_SOON,
+                    why: "all connections are busy",
+                })?
+            }
+        };
         let asked = self.circuit.lock().ask(self.clock.now());
-        let pass = asked.map_err(|retry_after| Busy {
-            retry_after,
-            why: "it has failed and is left alone",
-        })?;
+        let pass = asked.map_err(Busy::left_alone)?;
         Ok(Passage {
             link: Arc::clone(self),
             place,

@@ -5,6 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::app::upstream::Cut;
 use crate::config::Authorities;
@@ -102,12 +104,21 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 fn asked(link: &Link, method: &str) -> Request<Full<Bytes>> {
     let (headers, body) = (HeaderMap::new(), Bytes::from_static(b"{}"));
-    let request = link.request(method, "/functions/v1/a", "b=c", headers, body);
-    request.expect("a request")
+    let aim = link.aim(method, "/functions/v1/a", "b=c");
+    link.request(aim.expect("an aim"), headers, body)
+}
+
+/// Enters without waiting in line; who would wait is told so.
+fn enter(link: &Arc<Link>) -> Result<Passage, Busy> {
+    let waits = Err(Busy {
+        retry_after: policy::RETRY_SOON,
+        why: "it waits",
+    });
+    link.enter().now_or_never().unwrap_or(waits)
 }
 
 async fn ask(link: &Arc<Link>, again: Again) -> Result<Answer, Fault> {
-    let passage = link.enter().expect("a place");
+    let passage = enter(link).expect("a place");
     passage.send(asked(link, "POST"), again).await
 }
 
@@ -189,7 +200,7 @@ fn an_answer_without_a_body_has_none() {
     ] {
         let link = link(saying(answer));
         let body = run(async {
-            let passage = link.enter().expect("a place");
+            let passage = enter(&link).expect("a place");
             let answer = passage.send(asked(&link, method), Again::Never).await;
             read(answer.expect("an answer").body).await
         });

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::*;
 
 fn busy(link: &Arc<Link>) -> Duration {
-    link.enter().expect_err("busy").retry_after
+    enter(link).expect_err("busy").retry_after
 }
 
 #[test]
@@ -19,15 +19,13 @@ fn a_place_is_taken_until_the_body_has_ended() {
         let mut other = ask(&link, Again::Never).await.expect("an answer");
         assert_eq!(busy(&link), SECOND);
         drop(one);
-        let passage = link.enter().expect("a place");
+        let passage = enter(&link).expect("a place");
         assert_eq!(busy(&link), SECOND);
         while other.body.next().await.is_some() {}
-        let another = link
-            .enter()
-            .expect("a place, though the body is not dropped");
+        let another = enter(&link).expect("a place, though the body is not dropped");
         assert_eq!(busy(&link), SECOND);
         drop((passage, another));
-        assert!(link.enter().is_ok());
+        assert!(enter(&link).is_ok());
     });
 }
 
@@ -39,7 +37,7 @@ fn a_request_that_nobody_waits_for_is_cut() {
         said.send(peer.hear().is_some()).expect("heard");
     }));
     run(async {
-        let passage = link.enter().expect("a place");
+        let passage = enter(&link).expect("a place");
         tokio::select! {
             _ = passage.send(asked(&link, "GET"), Again::Once) => unreachable!("it never answers"),
             heard = hearing.recv() => assert_eq!(heard, Some(true)),
@@ -95,7 +93,7 @@ fn other_answers_are_successes() {
                 read(answer.body).await.expect("a body");
             }
         });
-        assert!(link.enter().is_ok());
+        assert!(enter(&link).is_ok());
     }
 }
 
@@ -115,28 +113,28 @@ fn recovering() -> SocketAddr {
 fn one_probe_at_a_time_finds_out_whether_it_is_back_and_the_head_of_an_answer_is_enough() {
     let (link, clock) = left_alone(recovering());
     clock.advance(SECOND);
-    let probe = link.enter().expect("a probe");
+    let probe = enter(&link).expect("a probe");
     assert_eq!(busy(&link), SECOND);
     run(async {
         let answer = probe.send(asked(&link, "GET"), Again::Never).await;
         let _held = answer.expect("an answer").body;
-        assert!(link.enter().is_ok());
+        assert!(enter(&link).is_ok());
     });
-    assert!(link.enter().is_ok());
+    assert!(enter(&link).is_ok());
 }
 
 #[test]
 fn a_probe_that_is_dropped_makes_room_for_another() {
     let (link, clock) = left_alone(recovering());
     clock.advance(SECOND);
-    drop(link.enter().expect("a probe"));
-    let probe = link.enter().expect("another probe");
+    drop(enter(&link).expect("a probe"));
+    let probe = enter(&link).expect("another probe");
     let panicked = std::thread::spawn(move || {
         let _probe = probe;
         std::panic::resume_unwind(Box::new("a fault of ours"));
     });
     assert!(panicked.join().is_err());
-    let probe = link.enter().expect("another probe");
+    let probe = enter(&link).expect("another probe");
     run(async {
         let mut sending = Box::pin(probe.send(asked(&link, "GET"), Again::Never));
         let waker = std::task::Waker::noop();
@@ -146,9 +144,9 @@ fn a_probe_that_is_dropped_makes_room_for_another() {
         assert!(polled.is_pending());
         assert_eq!(busy(&link), SECOND);
         drop(sending);
-        let probe = link.enter().expect("another probe");
+        let probe = enter(&link).expect("another probe");
         assert!(probe.send(asked(&link, "GET"), Again::Never).await.is_ok());
-        assert!(link.enter().is_ok());
+        assert!(enter(&link).is_ok());
     });
 }
 
@@ -181,7 +179,7 @@ async fn send_many(
             .headers_mut()
             .insert("x-id", id.parse().expect("a value"));
         let passage = loop {
-            match link.enter() {
+            match enter(link) {
                 Ok(passage) => break passage,
                 Err(busy) => clock.advance(busy.retry_after),
             }
@@ -245,13 +243,8 @@ fn whatever_races_what_is_said_to_be_unsent_was_never_heard_and_nothing_is_heard
 fn what_could_open_a_tunnel_or_echo_our_secret_does_not_go_up() {
     let (link, _) = link_by("http://localhost:1", |_| ());
     let request = |method: &str, body: &'static str| {
-        link.request(
-            method,
-            "/functions/v1/a",
-            "",
-            HeaderMap::new(),
-            Bytes::from(body),
-        )
+        let aim = link.aim(method, "/functions/v1/a", "")?;
+        Ok(link.request(aim, HeaderMap::new(), Bytes::from(body)))
     };
     for method in ["CONNECT", "TRACE", "connect", "Trace", "", "A B"] {
         let refused = request(method, "");
