@@ -25,6 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use self::claims::Claims;
 pub use self::directory::{Directory, KeyEntry};
@@ -73,6 +74,8 @@ pub struct App {
     pub stopping: tokio::sync::watch::Sender<bool>,
     /// Where the server listens, once it does.
     address: OnceLock<SocketAddr>,
+    /// Runs what goes on when the threads that serve have ended.
+    runtime: OnceLock<Handle>,
     store: Store,
     pepper: Pepper,
     /// Marks client secrets as ours.
@@ -174,6 +177,7 @@ impl App {
             mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
+            runtime: OnceLock::new(),
             settings,
             clock,
             store,
@@ -195,6 +199,16 @@ impl App {
     pub fn listens_on(&self, address: SocketAddr) {
         // A second word would be about the same server.
         let _ = self.address.set(address);
+    }
+
+    /// Says on what work goes on that outlives its client's connection; the first word counts.
+    pub fn runs_on(&self, runtime: Handle) {
+        // A second word would be about the same server.
+        let _ = self.runtime.set(runtime);
+    }
+
+    fn runtime(&self) -> Handle {
+        self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 
     /// Where the server listens: the setting, until it is known better.

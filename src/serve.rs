@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 
 use crate::app::webhooks::Deliverer;
 use crate::app::{App, Upkeep};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
 use crate::http;
 
@@ -49,6 +49,7 @@ pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
         .map_err(|e| format!("can't listen on {listen}: {e}"))?;
     let app = App::open(settings, clock)?;
     app.listens_on(address);
+    app.runs_on(tokio::runtime::Handle::current());
     let socket = app.settings.data_dir.join(SOCKET);
     let admin = serve_admin(&app, &socket)
         .map_err(|e| format!("can't listen on {}: {e}", socket.display()))?;
@@ -76,12 +77,12 @@ impl Running {
     pub async fn stop(self) -> Result<(), String> {
         // Whoever watches would keep the server from ending; and no delivery is begun any more.
         self.app.stopping.send_replace(true);
-        // The threads that serve end with their last connection, whatever runs on them without one.
-        self.api.pause().await;
-        let limit = self.app.settings.shutdown_timeout;
-        let has_time = self.app.unattended_ended(limit).await;
+        let (watch, limit) = (Stopwatch::start(), self.app.settings.shutdown_timeout);
         // Keys can be revoked until the last request has ended.
-        self.api.stop(has_time).await;
+        self.api.stop(true).await;
+        // What is upstream goes on without its client.
+        let left = limit.saturating_sub(watch.elapsed());
+        self.app.unattended_ended(left).await;
         self.admin.stop(true).await;
         drop(std::fs::remove_file(&self.socket));
         drop(self.upkeep);

@@ -150,7 +150,7 @@ impl App {
         };
         let next = errand.next();
         let (attended, attendant) = self.attendance.begin();
-        let work = tokio::spawn(async move {
+        let work = self.runtime().spawn(async move {
             let request_id = errand.request_id().to_owned();
             let outcome = errand.run_once(open).await;
             if attended.was_left() {

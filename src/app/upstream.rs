@@ -1,6 +1,7 @@
 //! Upstreams: where the requests of a mode are forwarded to. `headers` says what of a request goes up and what of an
 //! answer comes down, `link` sends; each upstream has a link of its own, so that the modes never meet.
 
+mod aim;
 mod body;
 mod dial;
 pub mod headers;
@@ -9,8 +10,9 @@ mod turn;
 
 use std::sync::Arc;
 
+pub use self::aim::Aim;
 pub use self::body::{Body, Cut};
-pub use self::link::{Again, Answer, Busy, Fault, Link, Passage};
+pub use self::link::{Again, Answer, Busy, Fault, Link, Passage, Pool};
 use crate::clock::Clock;
 use crate::config::{Settings, UpstreamSettings};
 use crate::domain::key::Mode;

@@ -73,11 +73,11 @@ impl Drop for Attended {
 }
 
 impl App {
-    /// Waits for what goes on after its client has gone, and at most so long; says whether it has ended. What runs longer
-    /// is cut, and its claim says so.
-    pub async fn unattended_ended(&self, most: Duration) -> bool {
+    /// Waits for what goes on after its client has gone, and at most so long. What runs longer is cut, and its claim says
+    /// so.
+    pub async fn unattended_ended(&self, most: Duration) {
         let mut left = self.attendance.0.subscribe();
         let over = left.wait_for(|left| *left == 0);
-        tokio::time::timeout(most, over).await.is_ok()
+        drop(tokio::time::timeout(most, over).await);
     }
 }

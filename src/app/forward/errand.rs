@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use super::keeping::{self, is_final, leaves_open};
 use super::{Coming, Forwarded, Head, Outcome, Reached};
 use crate::app::once::Claim;
-use crate::app::upstream::{self, Cut, Fault, Link, Passage};
+use crate::app::upstream::{self, Cut, Fault, Link, Passage, Pool};
 use crate::app::{App, Call, Who};
 use crate::clock::Stopwatch;
 use crate::domain::claim::OpenClaim;
@@ -52,7 +52,7 @@ impl Errand {
             passage,
             ..
         } = *self;
-        let sent = passage.send(request, again).await;
+        let sent = passage.send(request, again, Pool::OfThread).await;
         let reached = Some(reached(&sent, watch));
         let next = next(&call, &link);
         let does = matches!(call.method.as_str(), "POST" | "PATCH");
@@ -86,7 +86,9 @@ impl Errand {
             return Err(refusal).into();
         }
         let watch = Stopwatch::start();
-        let sent = passage.send(request, link.again(&call.method)).await;
+        let sent = passage
+            .send(request, link.again(&call.method), Pool::Lasting)
+            .await;
         let reached = Some(reached(&sent, watch));
         let next = next(&call, &link);
         let give = async |answer| {

@@ -94,12 +94,15 @@ pub fn up<'a>(
     client: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     said: &Said<'_>,
 ) -> HeaderMap {
-    let named = named(
+    let mut named = named(
         client
             .clone()
             .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
             .map(|(_, value)| value),
     );
+    named
+        .iter_mut()
+        .for_each(|name| *name = name.replace('_', "-"));
     let mut headers = HeaderMap::new();
     for (name, value) in client {
         let pair = (

@@ -9,16 +9,17 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::aim::Aim;
 use super::body::Body;
 use super::dial::{Dialler, Progress};
-use super::headers::{down, target};
+use super::headers::down;
 use super::turn::Turn;
 use crate::app::outbound::{first_cause, https, no_roots, system_roots};
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ pub struct Link {
     is_idempotent: bool,
     /// Sends on connections that are kept, and makes new ones.
     kept: Sender,
+    /// The same, for work that goes on when the threads that serve have ended: a connection ends with its thread.
+    lasting: Sender,
     /// Sends on new connections only.
     fresh: Sender,
     places: Arc<Semaphore>,
@@ -97,11 +100,13 @@ pub enum Again {
     Once,
 }
 
-/// Where a request goes, and how.
-#[derive(Debug)]
-pub struct Aim {
-    method: Method,
-    uri: Uri,
+/// Which connections a request is sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Those of the threads that serve.
+    OfThread,
+    /// Those of the thread that outlives them.
+    Lasting,
 }
 
 /// The right to send one request, on a connection of its own. Dropped, it is given back.
@@ -161,6 +166,7 @@ impl Link {
             answer_timeout: settings.answer_timeout,
             is_idempotent: settings.is_idempotent,
             kept: sender(settings.connections),
+            lasting: sender(settings.connections),
             fresh: sender(0),
             places: Arc::new(Semaphore::new(settings.connections)),
             circuit: Mutex::default(),
@@ -191,13 +197,9 @@ impl Link {
     /// Where a request goes up to.
     ///
     /// # Errors
-    /// [`Refusal::MethodNotAllowed`] for methods that would open a tunnel or echo the authorization,
-    /// [`Refusal::ParameterInvalid`] for paths that lead elsewhere.
+    /// As [`Aim::new`].
     pub fn aim(&self, method: &str, path: &str, query: &str) -> Result<Aim, Refusal> {
-        Ok(Aim {
-            method: forwardable(method)?,
-            uri: target(&self.url, path, query)?,
-        })
+        Aim::new(&self.url, method, path, query)
     }
 
     /// A request as it goes up: `headers` are those of [`super::headers::up`], and the upstream's authorization joins
@@ -285,9 +287,18 @@ impl Passage {
     ///
     /// # Errors
     /// A [`Fault`] that says whether anything of the request can have arrived.
-    pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
+    pub async fn send(
+        self,
+        request: Request<Full<Bytes>>,
+        again: Again,
+        pool: Pool,
+    ) -> Result<Answer, Fault> {
         let link = Arc::clone(&self.link);
-        let first = link.exchange(&link.kept, request.clone()).await;
+        let kept = match pool {
+            Pool::OfThread => &link.kept,
+            Pool::Lasting => &link.lasting,
+        };
+        let first = link.exchange(kept, request.clone()).await;
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
             Ok(response) => return self.answer(response, false),
@@ -362,22 +373,6 @@ fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
         .map_err(|_| "the authorization can't be sent".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// A method that may go up. CONNECT would open a tunnel, and TRACE is answered with what was sent, the upstream's
-/// authorization included. Methods have their case (RFC 9110, 9.1), but an upstream may read `post` as POST, which would
-/// lead round the idempotency key.
-fn forwardable(method: &str) -> Result<Method, Refusal> {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    let refused = ["CONNECT", "TRACE"];
-    let is_like = |name: &&str| name.eq_ignore_ascii_case(method);
-    let is_misspelt = KNOWN.iter().any(|name| is_like(name) && *name != method);
-    Method::from_bytes(method.as_bytes())
-        .ok()
-        .filter(|_| !is_misspelt && !refused.iter().any(is_like))
-        .ok_or(Refusal::MethodNotAllowed {
-            allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-        })
 }
 
 /// What a failed exchange tells. Nothing of a request has gone out where there was no connection, where the client gave

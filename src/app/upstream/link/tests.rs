@@ -119,7 +119,9 @@ fn enter(link: &Arc<Link>) -> Result<Passage, Busy> {
 
 async fn ask(link: &Arc<Link>, again: Again) -> Result<Answer, Fault> {
     let passage = enter(link).expect("a place");
-    passage.send(asked(link, "POST"), again).await
+    passage
+        .send(asked(link, "POST"), again, Pool::OfThread)
+        .await
 }
 
 /// The whole body; and lets the connection come to rest.
@@ -201,7 +203,9 @@ fn an_answer_without_a_body_has_none() {
         let link = link(saying(answer));
         let body = run(async {
             let passage = enter(&link).expect("a place");
-            let answer = passage.send(asked(&link, method), Again::Never).await;
+            let answer = passage
+                .send(asked(&link, method), Again::Never, Pool::OfThread)
+                .await;
             read(answer.expect("an answer").body).await
         });
         assert_eq!(body, Ok(String::new()), "{method}");
