@@ -1,7 +1,7 @@
 //! Bounds: nobody holds a connection for ever, neither by not reading nor by dripping, and the end of the server waits for
 //! what nobody else waits for.
 
-use crate::caller::Call;
+use crate::caller::{Call, Caller};
 use crate::process::read_log;
 use crate::script::{Answer, Step, charge_in, head};
 use crate::upstream::eventually;
@@ -47,18 +47,17 @@ fn a_client_that_does_not_read_its_answer_holds_no_connection_for_ever() {
     }
 }
 
-#[test]
-fn the_server_ends_once_what_nobody_waits_for_is_done() {
+/// A server that is told to stop while a request is up whose client has gone; it has ended well, and what was done is
+/// kept. Gives its log.
+#[track_caller]
+fn log_of_an_end(hang_up: impl FnOnce(&World, Caller)) -> String {
     let mut world = World::new();
     world.upstream.always(vec![Step::Wait, Step::Work]);
     let call = Call::keyed("order_1");
     let mut caller = world.caller();
     caller.say(&call.bytes(&world.secret)).expect("sent");
     world.upstream.wait_for(1);
-    caller.reset();
-    eventually("the log says that the client has gone", || {
-        read_log(&world.directory).contains("client-gone")
-    });
+    hang_up(&world, caller);
     let server = world.take();
     let ending = std::thread::spawn(move || server.terminate());
     eventually("the log says that it is stopping", || {
@@ -67,17 +66,34 @@ fn the_server_ends_once_what_nobody_waits_for_is_done() {
     world.upstream.release();
     assert_eq!(ending.join().expect("no panic").code(), Some(0));
     let log = read_log(&world.directory);
-    assert!(
-        log.contains("the client had gone when the upstream answered 201"),
-        "{log}"
-    );
     world.start();
-    assert_eq!(world.claims().len(), 0);
+    assert_eq!(world.claims().len(), 0, "{log}");
     let reply = world.send(&call);
     assert!(reply.replayed(), "{reply}");
     assert_eq!(charge_in(&reply.body), "ch_1");
     world.upstream.wait_for(1);
     assert_eq!(world.upstream.charges().len(), 1);
+    log
+}
+
+#[test]
+fn the_server_ends_once_what_nobody_waits_for_is_done() {
+    let log = log_of_an_end(|world, caller| {
+        caller.reset();
+        eventually("the log says that the client has gone", || {
+            read_log(&world.directory).contains("client-gone")
+        });
+    });
+    assert!(
+        log.contains("the client had gone when the upstream answered 201"),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_server_ends_once_what_a_client_that_only_closed_asked_for_is_done() {
+    let log = log_of_an_end(|_, caller| drop(caller));
+    assert!(log.contains("upstream 201"), "{log}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_repetition_that_is_not_answered_for_good_leaves_the_first_request_open() {
             let second = world.send(call);
             assert_eq!((second.status, &second.body[..]), (status, &b"no"[..]));
             assert_eq!(second.header("x-any"), "theirs");
-            assert_eq!(world.claims(), [claim.clone()], "{status}");
+            assert_eq!(world.claim(), claim, "{status}");
             world
                 .send(&another(&key))
                 .expect(409, "idempotency_key_reused");
@@ -97,7 +97,7 @@ fn a_repetition_that_is_written_otherwise_may_be_refused_for_its_writing_alone()
         let second = world.send(&rewritten(&key));
         assert_eq!((second.status, second.replayed()), (status, false));
         assert_eq!(second.body, b"the key is of another body");
-        assert_eq!(world.claims(), [claim], "{status}");
+        assert_eq!(world.claim(), claim, "{status}");
         world
             .send(&another(&key))
             .expect(409, "idempotency_key_reused");
@@ -284,7 +284,7 @@ fn the_id_of_a_claim_is_of_no_other_under_the_same_key() {
                 assert_eq!(output.status.code(), Some(1), "{old} as {end}");
             }
         }
-        assert_eq!(world.claims(), [claim], "nothing has changed");
+        assert_eq!(world.claim(), claim, "nothing has changed");
         world.send(&call).expect(504, "upstream_outcome_unknown");
         ids.push(id);
         world.settle("free");
