@@ -130,11 +130,13 @@ fn an_answer_that_says_nothing_of_the_charge_leaves_it_open_where_it_could_be_ch
     let upstream = Receiver::new();
     let (world, key) = world_of(&upstream, false);
     for (status, is_open) in [
+        (302, true),
+        (408, true),
+        (409, false),
         (500, true),
         (502, true),
         (503, false),
         (504, true),
-        (409, false),
     ] {
         let name = format!("status_{status}");
         let answer = format!(
@@ -152,7 +154,7 @@ fn an_answer_that_says_nothing_of_the_charge_leaves_it_open_where_it_could_be_ch
             assert_eq!((again.status, again.replayed()), (201, false), "{status}");
         }
     }
-    assert_eq!(open(&world).as_array().expect("a list").len(), 3);
+    assert_eq!(open(&world).as_array().expect("a list").len(), 5);
 }
 
 /// An error in the shape of every error.
@@ -212,4 +214,36 @@ fn strangers_learn_nothing_of_what_an_upstream_has() {
     let test = world.request("OPTIONS", path).key(&world.key()).send();
     assert_eq!(test.status, 204, "test mode has no upstream here");
     upstream.wait_for(1);
+}
+
+#[test]
+fn pages_may_use_every_method_that_an_upstream_takes() {
+    const PAGE: &str = "http://x";
+    let upstream = Receiver::new();
+    let configure = with_upstream(&upstream, true);
+    let world = World::with(move |settings| {
+        configure(settings);
+        settings.allow_origin = vec![PAGE.parse().expect("an origin")];
+    });
+    let allowed = |world: &World, path: &str, method: &str| -> Vec<String> {
+        let asked = world.request("OPTIONS", path).header("Origin", PAGE);
+        let answer = asked.header("Access-Control-Request-Method", method).send();
+        assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+        let methods = answer.header("access-control-allow-methods");
+        let methods = methods.expect("the methods").split(", ");
+        methods.map(str::to_owned).collect()
+    };
+    for method in ["PUT", "DELETE", "POST"] {
+        let methods = allowed(&world, "/functions/v1/charges", method);
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            assert!(methods.contains(&method.to_owned()), "{methods:?}");
+        }
+    }
+    assert_eq!(upstream.hits(), [], "a preflight is for us");
+    let world = World::with(|settings| {
+        settings.allow_origin = vec![PAGE.parse().expect("an origin")];
+    });
+    let methods = allowed(&world, "/functions/v1/charges", "PUT");
+    assert!(!methods.contains(&"PUT".to_owned()), "{methods:?}");
 }

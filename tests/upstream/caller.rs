@@ -282,6 +282,13 @@ impl Caller {
         Some(())
     }
 
+    /// Hangs up for good: whoever only closes may still want to read.
+    pub fn reset(self) {
+        let stream = self.0.into_inner();
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("set");
+    }
+
     /// What still comes until the connection ends.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

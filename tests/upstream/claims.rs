@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::caller::Call;
 use crate::process::{run, text};
-use crate::script::{Step, cut};
+use crate::script::{Step, answer, cut};
 use crate::world::World;
 
 /// A world in which a repeat may charge twice, with one request whose outcome is unknown.
@@ -36,6 +36,37 @@ fn an_upstream_that_forgets_keys_is_not_asked_again() {
     // What we know ourselves is no failure of the upstream's: others go up as ever.
     world.send(&Call::keyed("order_2")).expect_status(201);
     assert_eq!(world.upstream.charges().len(), 2);
+}
+
+#[test]
+fn only_an_answer_that_says_that_nothing_was_done_frees_the_key_where_a_repeat_may_charge_twice() {
+    let world = World::with(&["--live-upstream-is-idempotent", "false"]);
+    for (status, is_open) in [
+        (302, true),
+        (401, false),
+        (403, false),
+        (408, true),
+        (409, false),
+        (429, false),
+        (500, true),
+        (503, false),
+        (504, true),
+    ] {
+        let key = format!("order_{status}");
+        let before = (world.claims().len(), world.upstream.hits().len());
+        world.upstream.then(answer(status, &[], b"no"));
+        let first = world.send(&Call::keyed(&key));
+        assert_eq!((first.status, &first.body[..]), (status, &b"no"[..]));
+        let again = world.send(&Call::keyed(&key));
+        if is_open {
+            again.expect(504, "upstream_outcome_unknown");
+        } else {
+            assert_eq!((again.status, again.replayed()), (201, false), "{status}");
+        }
+        let more = (usize::from(is_open), if is_open { 1 } else { 2 });
+        assert_eq!(world.claims().len(), before.0 + more.0, "{status}");
+        world.upstream.wait_for(before.1 + more.1);
+    }
 }
 
 #[test]

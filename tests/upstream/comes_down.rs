@@ -224,3 +224,70 @@ fn the_key_of_the_upstream_is_not_shown_to_the_client() {
         "shop:order_1"
     );
 }
+
+#[test]
+fn a_length_beside_chunks_cuts_no_answer() {
+    let world = World::new();
+    for length in ["0", "3", "12", "1000"] {
+        for call in [
+            Call::get(PATH),
+            Call::order("a"),
+            Call::keyed(&format!("order_{length}")),
+        ] {
+            let said = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"
+            );
+            world.upstream.then(vec![Step::Say(said.into_bytes())]);
+            let reply = world.send(&call);
+            if reply.status == 504 {
+                reply.expect(504, "upstream_outcome_unknown");
+            } else {
+                let found = (reply.status, text(&reply.body));
+                assert_eq!(found, (200, "hello world".to_owned()), "{length}");
+            }
+            // What came after is no answer to the next.
+            world.send(&Call::get(PATH)).expect_status(200);
+        }
+        let again = world.send(&Call::keyed(&format!("order_{length}")));
+        assert!(
+            again.status == 201 || (again.replayed() && again.body == b"hello world"),
+            "{again}"
+        );
+    }
+}
+
+#[test]
+fn what_an_upstream_says_of_its_origin_is_not_said_of_ours() {
+    let world = World::new();
+    let headers = [
+        ("Alt-Svc", "h3=\":443\"; dropped"),
+        ("Strict-Transport-Security", "max-age=1; dropped"),
+        ("Clear-Site-Data", "\"cookies\", \"dropped\""),
+        ("Set-Cookie", "atlas_session_8080=dropped; Path=/"),
+        (
+            "Set-Cookie",
+            "__Host-atlas_session_8080=dropped; Path=/; Secure",
+        ),
+        ("Set-Cookie", "__Secure-atlas_session_1=dropped"),
+        ("Set-Cookie", "shop=atlas_session_8080"),
+        ("Set-Cookie", "atlas=1; Path=/"),
+        ("Content-Security-Policy", "sandbox"),
+        ("X-Any", "a"),
+    ];
+    for call in [Call::get(PATH), Call::order("a"), Call::keyed("order_1")] {
+        world.upstream.then(answer(200, &headers, b"{}"));
+        let reply = world.send(&call);
+        let said = reply.to_string();
+        assert!(!said.contains("dropped"), "{said}");
+        assert_eq!(
+            reply.all("set-cookie"),
+            ["shop=atlas_session_8080", "atlas=1; Path=/"]
+        );
+        assert_eq!(reply.header("x-any"), "a");
+    }
+    let again = world.send(&Call::keyed("order_1"));
+    assert!(again.replayed(), "{again}");
+    let said = again.to_string();
+    assert!(!said.contains("dropped"), "{said}");
+}

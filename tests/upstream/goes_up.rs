@@ -169,3 +169,36 @@ fn the_log_says_what_the_upstream_answered_and_when() {
         .expect("a number");
     assert!(milliseconds > 0.0, "{line}");
 }
+
+#[test]
+fn a_method_that_is_another_in_other_letters_never_goes_up() {
+    let world = World::new();
+    for method in [
+        "post", "Post", "POSt", "gET", "get", "Patch", "pUt", "delete", "Head", "options",
+    ] {
+        for key in [None, Some("order_1")] {
+            let call = Call::new(method, "/functions/v1/a").json("{}");
+            let call = key
+                .iter()
+                .fold(call, |call, key| call.with("Idempotency-Key", key));
+            let reply = world.try_bytes(&call.bytes(&world.secret));
+            let reply = reply.expect("an answer");
+            reply.expect(405, "method_not_allowed");
+            assert!(reply.header("allow").contains("POST"), "{method}: {reply}");
+        }
+    }
+    assert_eq!(world.upstream.connections(), 0);
+    assert_eq!(world.claims().len(), 0);
+    for method in ["PURGE", "purge", "PoSTS"] {
+        world
+            .send(&Call::new(method, "/functions/v1/a"))
+            .expect_status(200);
+    }
+    let methods: Vec<String> = world
+        .upstream
+        .hits()
+        .into_iter()
+        .map(|hit| hit.method)
+        .collect();
+    assert_eq!(methods, ["PURGE", "purge", "PoSTS"]);
+}

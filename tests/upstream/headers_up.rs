@@ -198,3 +198,38 @@ fn the_answer_to_a_request_without_a_key_names_none() {
     assert_eq!(reply.find("idempotency-key"), None);
     assert_eq!(world.upstream.charges().len(), 1);
 }
+
+#[test]
+fn a_name_that_some_servers_read_like_one_of_ours_does_not_go_up() {
+    let world = World::new();
+    let mut call = Call::keyed("order_1")
+        .with("X_Any", "a")
+        .with("X_Any_-_", "b");
+    for name in [
+        "Idempotency_Key",
+        "idempotency_key",
+        "X_Idempotency_Key",
+        "X-Idempotency_Key",
+        "X_Forwarded_For",
+        "X_Forwarded-Proto",
+        "X-Forwarded_Host",
+        "X_Real_IP",
+        "X_Request_Id",
+        "X_Atlas_Mock",
+        "Content_Length",
+        "Accept_Encoding",
+        "Proxy_Authorization",
+        "Proxy_Connection",
+        "Keep_Alive",
+        "Transfer_Encoding",
+    ] {
+        call = call.with(name, "dropped");
+    }
+    world.send(&call).expect_status(201);
+    let hit = world.upstream.hit();
+    let request = text(&hit.bytes).to_lowercase();
+    assert!(!request.contains("dropped"), "{request}");
+    assert_eq!((hit.header("x_any"), hit.header("x_any_-_")), ("a", "b"));
+    assert_eq!(hit.header("idempotency-key"), "order_1");
+    assert_eq!(hit.header("authorization"), AUTHORIZATION);
+}

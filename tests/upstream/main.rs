@@ -6,11 +6,13 @@
     reason = "a test says by panicking what is wrong"
 )]
 
+mod bounds;
 mod caller;
 mod circuit;
 mod claims;
 mod comes_down;
 mod connections;
+mod doubts;
 mod exchange;
 mod goes_up;
 mod hang_ups;

@@ -20,6 +20,8 @@ pub enum Step {
     Say(Vec<u8>),
     /// These bytes, so many times.
     Repeat(Vec<u8>, usize),
+    /// These bytes ten times a second, until the connection ends.
+    Drip(Vec<u8>),
     /// Nothing until `Upstream::release`.
     Wait,
     /// The end of the connection.

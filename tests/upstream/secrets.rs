@@ -115,6 +115,57 @@ fn no_help_and_no_command_prints_a_secret_of_the_environment() {
     }
 }
 
+#[test]
+fn a_claim_masks_what_looks_like_a_secret() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let upstream = Upstream::new();
+    let server = serve(&directory, |command| {
+        command.args(["--live-upstream", &upstream.url()]);
+    });
+    let secret = server.key(&["--mode", "live"]);
+    let (in_key, in_path) = (
+        "sk_live_InTheKey0123456789abcdEFGH",
+        "sk_live_InThePath0123456789abcdIJKL",
+    );
+    let path = format!("/functions/v1/keys/{in_path}?key={in_path}");
+    let call = Call::new("POST", &path)
+        .json("{}")
+        .with("Idempotency-Key", in_key);
+    upstream.then(cut("HTTP/1.1 2"));
+    let reply = Caller::connect(server.address).and_then(|mut to| to.send(&call, &secret));
+    let reply = reply.expect("an answer");
+    reply.expect(504, "upstream_outcome_unknown");
+    let hit = upstream.hit();
+    assert_eq!(hit.header("idempotency-key"), in_key, "it goes up as it is");
+    assert!(hit.target.contains(in_path), "{}", hit.target);
+    let check = || {
+        for arguments in [&["claims", "list"][..], &["claims", "list", "--json"]] {
+            let output = run(arguments, &directory);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert!(
+                said.contains("sk_live_...EFGH") && said.contains("keys/sk_live_...IJKL"),
+                "{said}"
+            );
+            for hidden in ["InTheKey", "InThePath"] {
+                assert!(!said.contains(hidden), "{said}");
+            }
+        }
+        for hidden in ["InTheKey", "InThePath"] {
+            assert_eq!(files_with(&directory, hidden), Vec::<String>::new());
+        }
+    };
+    check();
+    assert!(server.terminate().success());
+    check();
+    let log = read_log(&directory);
+    assert!(
+        !log.contains("InTheKey") && !log.contains("InThePath"),
+        "{log}"
+    );
+}
+
 fn files_with(directory: &Path, secret: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {

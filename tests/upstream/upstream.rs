@@ -277,6 +277,10 @@ fn take(step: &Step, hit: &Hit, stream: &mut impl Write, state: &State) -> Optio
                 stream.write_all(bytes).ok()?;
             }
         }
+        Step::Drip(bytes) => loop {
+            stream.write_all(bytes).and_then(|()| stream.flush()).ok()?;
+            std::thread::sleep(Duration::from_millis(100));
+        },
         Step::Wait => wait(state)?,
         Step::CloseIfKept if hit.turn == 1 => {}
         Step::Close | Step::CloseIfKept => return None,

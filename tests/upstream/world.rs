@@ -73,6 +73,11 @@ impl World {
         world
     }
 
+    /// From the next start on, live requests go to this URL.
+    pub fn lead_to(&mut self, url: &str) {
+        *self.flags.last_mut().expect("the URL") = url.to_owned();
+    }
+
     pub fn start(&mut self) {
         let start = |command: &mut Command| {
             command

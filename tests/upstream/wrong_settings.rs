@@ -296,3 +296,47 @@ fn a_file_of_authorities_without_a_certificate_is_refused() {
         }
     }
 }
+
+/// Secrets as they get into the variable that is meant for the name of a file.
+const MISPLACED: &[&str] = &[
+    "Bearer sk_live_NeverToBeRepeated",
+    "Bearer NeverToBeRepeated",
+    "Basic NeverToBeRepeated==",
+    SECRET,
+];
+
+#[test]
+fn a_secret_in_the_place_of_its_file_is_refused_without_being_repeated() {
+    for mode in MODES {
+        let name = format!("{mode}-authorization-file");
+        let variable = format!("ATLAS_{}_AUTHORIZATION_FILE", mode.to_uppercase());
+        for value in MISPLACED {
+            assert_refused(&name, &|atlas| {
+                atlas.args([format!("--{mode}-upstream"), GOOD.to_owned()]);
+                atlas.env(&variable, value);
+            });
+            assert_refused(&name, &|atlas| with_file(atlas, mode, Path::new(value)));
+            let file =
+                format!("[{mode}]\nupstream = \"{GOOD}\"\nauthorization_file = \"{value}\"\n");
+            assert_file_refused("authorization_file", &file);
+        }
+    }
+}
+
+#[test]
+fn no_help_shows_what_the_variable_of_the_file_holds() {
+    for command in ["serve", "check-config"] {
+        for value in MISPLACED {
+            let output = Command::new(BINARY)
+                .args([command, "--help"])
+                .env("ATLAS_LIVE_AUTHORIZATION_FILE", value)
+                .env("ATLAS_TEST_AUTHORIZATION_FILE", value)
+                .output()
+                .expect("atlas starts");
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert!(output.status.success(), "{said}");
+            assert!(said.contains("ATLAS_LIVE_AUTHORIZATION_FILE"), "{said}");
+            assert!(!said.contains("NeverToBeRepeated"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Bounds: nobody holds a connection for ever, neither by not reading nor by dripping, and the end of the server waits for
+//! what nobody else waits for.
+
+use crate::caller::{Call, Caller};
+use crate::process::read_log;
+use crate::script::{Answer, Step, charge_in, head};
+use crate::upstream::eventually;
+use crate::world::World;
+
+const PATH: &str = "/functions/v1/report";
+const PART: usize = 64 * 1024;
+/// 100 MB and a little: more than all buffers on the way.
+const PARTS: usize = 1600;
+
+fn large() -> Answer {
+    let mut start = head(200, &[("Content-Type", "text/csv")]);
+    start.extend_from_slice(format!("Content-Length: {}\r\n\r\n", PARTS * PART).as_bytes());
+    vec![Step::Say(start), Step::Repeat(vec![b'x'; PART], PARTS)]
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_holds_no_connection_for_ever() {
+    let flags = ["--live-connections", "1", "--live-answer-timeout", "1s"];
+    let world = World::with(&flags);
+    let other = world.key(&["--mode", "live"]);
+    let keyed = Call::keyed("order_1");
+    for (number, call) in [Call::get(PATH), Call::order("a"), keyed]
+        .iter()
+        .enumerate()
+    {
+        world.upstream.then(large());
+        let before = world.upstream.hits().len();
+        let mut idle = world.caller();
+        idle.say(&call.bytes(&world.secret)).expect("sent");
+        world.upstream.wait_for(before + 1);
+        eventually("the place is free", || {
+            let reply = world.send_as(&other, &Call::get(PATH));
+            assert!(matches!(reply.status, 200 | 503), "{reply}");
+            reply.status == 200
+        });
+        let head = idle.head().expect("a head");
+        assert_eq!(head.status, 200, "{number}");
+        let mut length = 0;
+        let whole = idle.body(&head, &mut |part| length += part.len());
+        assert_eq!(whole, None, "{length} bytes are not the whole");
+        assert!(length < PARTS * PART);
+    }
+}
+
+/// A server that is told to stop while a request is up whose client has gone; it has ended well, and what was done is
+/// kept. Gives its log.
+#[track_caller]
+fn log_of_an_end(hang_up: impl FnOnce(&World, Caller)) -> String {
+    let mut world = World::new();
+    world.upstream.always(vec![Step::Wait, Step::Work]);
+    let call = Call::keyed("order_1");
+    let mut caller = world.caller();
+    caller.say(&call.bytes(&world.secret)).expect("sent");
+    world.upstream.wait_for(1);
+    hang_up(&world, caller);
+    let server = world.take();
+    let ending = std::thread::spawn(move || server.terminate());
+    eventually("the log says that it is stopping", || {
+        read_log(&world.directory).contains("stopping")
+    });
+    world.upstream.release();
+    assert_eq!(ending.join().expect("no panic").code(), Some(0));
+    let log = read_log(&world.directory);
+    world.start();
+    assert_eq!(world.claims().len(), 0, "{log}");
+    let reply = world.send(&call);
+    assert!(reply.replayed(), "{reply}");
+    assert_eq!(charge_in(&reply.body), "ch_1");
+    world.upstream.wait_for(1);
+    assert_eq!(world.upstream.charges().len(), 1);
+    log
+}
+
+#[test]
+fn the_server_ends_once_what_nobody_waits_for_is_done() {
+    let log = log_of_an_end(|world, caller| {
+        caller.reset();
+        eventually("the log says that the client has gone", || {
+            read_log(&world.directory).contains("client-gone")
+        });
+    });
+    assert!(
+        log.contains("the client had gone when the upstream answered 201"),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_server_ends_once_what_a_client_that_only_closed_asked_for_is_done() {
+    let log = log_of_an_end(|_, caller| drop(caller));
+    assert!(log.contains("upstream 201"), "{log}");
+}
+
+#[test]
+fn an_answer_that_drips_is_not_waited_for_longer_than_one_that_does_not_come() {
+    let world = World::with(&["--live-answer-timeout", "1s"]);
+    let call = Call::keyed("order_1");
+    let start = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n";
+    world.upstream.then(vec![
+        Step::Say(start.as_bytes().to_vec()),
+        Step::Drip(b"1\r\nx\r\n".to_vec()),
+    ]);
+    let reply = world.send(&call);
+    reply.expect(504, "upstream_outcome_unknown");
+    assert_eq!(world.claim()["state"], "unknown");
+    let again = world.send(&call);
+    assert_eq!((again.status, again.replayed()), (201, false), "{again}");
+    assert_eq!(world.claims().len(), 0);
+}
