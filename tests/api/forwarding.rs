@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use atlas::app::claims::{ClaimAnswer, ClaimCommand};
 use atlas::config::{Settings, UpstreamSettings};
+use atlas::domain::claim::Settlement;
+use atlas::domain::id::ClaimId;
 use atlas::domain::key::Mode;
 use serde_json::Value;
 
@@ -246,4 +248,38 @@ fn pages_may_use_every_method_that_an_upstream_takes() {
     });
     let methods = allowed(&world, "/functions/v1/charges", "PUT");
     assert!(!methods.contains(&"PUT".to_owned()), "{methods:?}");
+}
+
+#[test]
+fn what_an_upstream_has_done_is_kept_however_short_the_disk_is() {
+    let upstream = Receiver::new();
+    let (world, key) = world_of(&upstream, true);
+    upstream.answer(Answer::Close);
+    for name in ["order_1", "order_2"] {
+        charge(&world, &key, name)
+            .send()
+            .expect(504, "upstream_outcome_unknown");
+    }
+    let configure = with_upstream(&upstream, true);
+    let world = world.restart_with(move |settings| {
+        configure(settings);
+        settings.min_free_disk = u64::MAX;
+    });
+    upstream.answer(Answer::Status(201));
+    assert_eq!(charge(&world, &key, "order_1").send().status, 201);
+    assert!(charge(&world, &key, "order_1").send().replayed());
+    let id = ClaimId::parse(open(&world)[0]["id"].as_str().expect("an id"));
+    let settle = ClaimCommand::Settle {
+        id: id.expect("an id"),
+        settlement: Settlement::Done,
+    };
+    let settled = actix_web::rt::System::new().block_on(world.app.manage_claims(settle));
+    assert!(matches!(settled, ClaimAnswer::Settled(_)), "{settled:?}");
+    charge(&world, &key, "order_2")
+        .send()
+        .expect(409, "answer_not_kept");
+    charge(&world, &key, "order_3")
+        .send()
+        .expect(503, "storage_unavailable");
+    upstream.wait_for(3);
 }

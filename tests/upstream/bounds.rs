@@ -112,3 +112,29 @@ fn an_answer_that_drips_is_not_waited_for_longer_than_one_that_does_not_come() {
     assert_eq!((again.status, again.replayed()), (201, false), "{again}");
     assert_eq!(world.claims().len(), 0);
 }
+
+#[test]
+fn a_server_that_stops_takes_nothing_new_while_it_waits() {
+    let mut world = World::new();
+    world.upstream.then(vec![Step::Wait, Step::Work]);
+    let call = Call::keyed("order_1");
+    let mut caller = world.caller();
+    caller.say(&call.bytes(&world.secret)).expect("sent");
+    world.upstream.wait_for(1);
+    caller.reset();
+    eventually("the log says that the client has gone", || {
+        read_log(&world.directory).contains("client-gone")
+    });
+    let server = world.take();
+    let address = server.address;
+    let ending = std::thread::spawn(move || server.terminate());
+    eventually("the log says that it is stopping", || {
+        read_log(&world.directory).contains("stopping")
+    });
+    let late = Caller::connect(address)
+        .and_then(|mut caller| caller.send(&Call::keyed("order_2"), &world.secret));
+    world.upstream.release();
+    assert_eq!(ending.join().expect("no panic").code(), Some(0));
+    assert!(late.is_none(), "{}", late.expect("an answer"));
+    world.upstream.wait_for(1);
+}

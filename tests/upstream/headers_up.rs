@@ -233,3 +233,15 @@ fn a_name_that_some_servers_read_like_one_of_ours_does_not_go_up() {
     assert_eq!(hit.header("idempotency-key"), "order_1");
     assert_eq!(hit.header("authorization"), AUTHORIZATION);
 }
+
+#[test]
+fn what_connection_names_does_not_go_up_whatever_it_is_called() {
+    let world = World::new();
+    let call = Call::order("a")
+        .with("Connection", "keep-alive, X_Hop, x_Other-Hop")
+        .with("X_Hop", "dropped")
+        .with("X_Other-Hop", "dropped");
+    world.send(&call).expect_status(201);
+    let request = text(&world.upstream.hit().bytes).to_lowercase();
+    assert!(!request.contains("dropped"), "{request}");
+}
