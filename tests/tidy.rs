@@ -19,6 +19,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/cli/serve.rs",
         ],
     ),
+    ("sd_notify", &["src/cli/systemd.rs"]),
     ("seccompiler", &["src/store/real_sync.rs"]),
     ("env_logger", &["src/logging.rs"]),
     ("SystemTime", &["src/clock.rs"]),

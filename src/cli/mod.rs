@@ -7,6 +7,7 @@ mod keys;
 mod openapi;
 mod remote;
 mod serve;
+mod systemd;
 mod webhooks;
 
 use std::ffi::OsString;

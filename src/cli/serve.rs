@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::systemd::Manager;
 use super::{Failure, note, say, to_json};
 use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
@@ -89,6 +90,7 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
             log::error!("no first key could be made: {line}");
         }
     }
+    let manager = Manager::ready(&running.app, &url);
     let failed = tokio::select! {
         () = signals.next() => false,
         () = running.app.store_failed() => true,
@@ -97,6 +99,7 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
         "stopping: no new requests; those that run get {} s",
         running.app.settings.shutdown_timeout.as_secs()
     );
+    manager.stopping();
     let stopped = tokio::select! {
         stopped = running.stop() => stopped,
         () = signals.next() => Err("told twice to stop, so running requests were cut; what was answered is kept".to_owned()),

@@ -19,4 +19,5 @@ mod secrets;
 mod settings;
 mod stopping;
 mod syncs;
+mod systemd;
 mod webhooks;

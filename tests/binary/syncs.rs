@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::process::{Atlas, BINARY, Client, has_tool};
 
 /// What the real process asks of the kernel while it serves some orders, from its start to a clean end.
-fn traced(calls: &str) -> Option<String> {
+pub fn traced(calls: &str) -> Option<String> {
     if !has_tool("strace", &["-V"]) {
         return None;
     }
