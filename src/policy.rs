@@ -274,6 +274,9 @@ pub const UPSTREAM_HEAD: usize = 64 * 1024;
 pub const OPEN_CLAIMS: usize = 10_000;
 /// Bytes of the path that is shown of such a request.
 pub const CLAIM_PATH: usize = 512;
+/// How many of its pauses an answer waits for a client that reads nothing of it: a slow one's connection may hold
+/// megabytes that it has not read yet.
+pub const UPSTREAM_UNREAD: u32 = 5;
 /// Largest body of an answer that is kept to be given again, in bytes.
 pub const ANSWER_MAX: usize = 64 * 1024;
 /// Bytes kept of the headers of such an answer.

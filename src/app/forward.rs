@@ -14,6 +14,7 @@ mod errand;
 mod keeping;
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 
 pub(super) use self::attendance::Attendance;
-use self::errand::{Doubt, Errand};
+use self::errand::Errand;
 use super::once::{Claim, Found};
 use super::upstream::headers::{self, Said};
 use super::upstream::{Body, Busy, Cut, Link};
@@ -69,20 +70,16 @@ pub struct Head {
 pub enum Coming {
     /// It is here.
     Whole(Bytes),
-    /// Its beginning is here; the rest comes.
-    Rest(Bytes, Body),
+    /// It comes; a [`Cut`] is its last piece.
+    Pieces(Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>),
 }
 
 impl Coming {
-    /// Its pieces; a [`Cut`] is the last.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Cut>> + Send {
-        let (beginning, rest) = match self {
-            Self::Whole(bytes) => (bytes, None),
-            Self::Rest(beginning, rest) => (beginning, Some(rest)),
-        };
+    /// A body whose beginning is here.
+    fn rest(beginning: Bytes, rest: Body) -> Self {
         let beginning = (!beginning.is_empty()).then_some(Ok(beginning));
-        let rest = futures_util::stream::iter(rest).flat_map(Body::into_stream);
-        futures_util::stream::iter(beginning).chain(rest)
+        let rest = rest.into_stream();
+        Self::Pieces(Box::pin(futures_util::stream::iter(beginning).chain(rest)))
     }
 }
 
@@ -128,27 +125,30 @@ impl App {
             Ok(found) => found,
             Err(refusal) => return Err(refusal).into(),
         };
-        let (claim, doubt) = match found {
+        let (claim, is_resumed) = match found {
             Found::Replay(reply) => return Ok(Forwarded::Again(reply)).into(),
-            Found::Run(claim) => (claim, Doubt::None),
-            Found::Resume(claim, open) => match Doubt::of(&open, link, &sent.body) {
-                Some(doubt) => (claim, doubt),
-                None => {
-                    let next = Next::Settle;
-                    return Err(Refusal::UpstreamOutcomeUnknown { next }).into();
-                }
-            },
+            Found::Run(claim) => (claim, false),
+            // The upstream that it went to, and no other, knows what became of it.
+            Found::Resume(claim, open)
+                if link.is_idempotent() && open.upstream == link.url().as_str() =>
+            {
+                (claim, true)
+            }
+            Found::Resume(..) => {
+                let next = Next::Settle;
+                return Err(Refusal::UpstreamOutcomeUnknown { next }).into();
+            }
         };
         let lifetime = self.settings.idempotency_lifetime;
-        let open = claim.open(&call, lifetime, link.url().as_str(), &sent.body);
-        let errand = match self.errand(link, call, claim, sent, doubt).await {
+        let open = claim.open(&call, lifetime, link.url().as_str());
+        let errand = match self.errand(link, call, claim, sent, is_resumed).await {
             Ok(errand) => errand,
             Err(refusal) => return Err(refusal).into(),
         };
         let Some(open) = open else {
             return errand.run().await;
         };
-        let next = errand.next();
+        let (next, id) = (errand.next(), errand.request_id().to_owned());
         let (attended, attendant) = self.attendance.begin();
         let work = self.runtime().spawn(async move {
             let request_id = errand.request_id().to_owned();
@@ -160,7 +160,10 @@ impl App {
         });
         let outcome = work.await;
         drop(attendant);
-        outcome.unwrap_or_else(|_| Err(Refusal::UpstreamOutcomeUnknown { next }).into())
+        outcome.unwrap_or_else(|e| {
+            log::error!("{id}: its way to the upstream ended: {e}");
+            Err(Refusal::UpstreamOutcomeUnknown { next }).into()
+        })
     }
 
     async fn errand<'a, H>(
@@ -169,7 +172,7 @@ impl App {
         call: Call,
         claim: Claim,
         sent: Sent<H>,
-        doubt: Doubt,
+        is_resumed: bool,
     ) -> Result<Box<Errand>, Refusal>
     where
         H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
@@ -181,10 +184,9 @@ impl App {
         let entered = link.enter().await;
         let passage = entered.map_err(|Busy { retry_after, why }| {
             log::debug!("{}: nothing goes to the upstream: {why}", call.request_id);
-            let is_open = doubt != Doubt::None;
             Refusal::UpstreamUnavailable {
                 retry_after,
-                is_open,
+                is_open: is_resumed,
             }
         })?;
         let key = call.idempotency_key.as_ref();
@@ -202,7 +204,7 @@ impl App {
             link: Arc::clone(link),
             call,
             claim,
-            doubt,
+            is_resumed,
             request,
             passage,
         }))

@@ -95,7 +95,6 @@ impl Claim {
         call: &Call,
         lifetime: Duration,
         upstream: &str,
-        body: &[u8],
     ) -> Option<OpenClaim> {
         let (place, key) = self.0.as_ref().zip(call.idempotency_key.as_ref())?;
         let Who::Merchant(entry) = &call.who else {
@@ -112,7 +111,6 @@ impl Claim {
             method: call.method.clone(),
             path: masked_beginning(&call.path, policy::CLAIM_PATH).into_owned(),
             upstream: upstream.to_owned(),
-            body: *blake3::hash(body).as_bytes(),
         })
     }
 

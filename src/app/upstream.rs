@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use self::aim::Aim;
 pub use self::body::{Body, Cut};
-pub use self::link::{Again, Answer, Busy, Fault, Link, Passage, Pool};
+pub use self::link::{Again, Answer, Busy, Fault, Link, Passage};
 use crate::clock::Clock;
 use crate::config::{Settings, UpstreamSettings};
 use crate::domain::key::Mode;

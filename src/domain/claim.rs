@@ -42,8 +42,6 @@ pub struct OpenClaim {
     pub path: String,
     /// Where it went: no other upstream knows what became of it.
     pub upstream: String,
-    /// blake3 of the body as it went up. The same JSON may be written otherwise.
-    pub body: [u8; 32],
 }
 
 impl OpenClaim {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt, stream};
 
 use super::gate::Visit;
 use super::payments::{call_of, respond};
@@ -66,6 +67,16 @@ pub(super) async fn forward(
     })
 }
 
+fn in_pieces(
+    length: Option<u64>,
+    pieces: impl Stream<Item = Result<Bytes, Cut>> + 'static,
+) -> BoxBody {
+    match length {
+        Some(length) => BoxBody::new(SizedStream::new(length, pieces)),
+        None => BoxBody::new(BodyStream::new(pieces)),
+    }
+}
+
 /// An answer of the upstream's as it goes down.
 fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> HttpResponse {
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -77,14 +88,13 @@ fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> Http
     };
     let body = match body {
         Coming::Whole(bytes) if !is_of_head => BoxBody::new(bytes),
-        body @ (Coming::Whole(_) | Coming::Rest(..)) => {
-            let pieces = body.into_stream().inspect_err(move |Cut(why)| {
+        // Its length is told, and it does not come.
+        Coming::Whole(_) => in_pieces(length, stream::empty()),
+        Coming::Pieces(pieces) => {
+            let told = move |Cut(why): &Cut| {
                 log::warn!("{request_id}: the upstream's answer broke off: {why}");
-            });
-            match length {
-                Some(length) => BoxBody::new(SizedStream::new(length, pieces)),
-                None => BoxBody::new(BodyStream::new(pieces)),
-            }
+            };
+            in_pieces(length, pieces.inspect_err(told))
         }
     };
     let mut response = HttpResponse::with_body(status, body);

@@ -21,7 +21,6 @@ struct ClaimRow {
     method: String,
     path: String,
     upstream: String,
-    body: [u8; 32],
 }
 
 impl Store {
@@ -76,7 +75,6 @@ fn encode(claim: &OpenClaim) -> Vec<u8> {
         method: claim.method.clone(),
         path: claim.path.clone(),
         upstream: claim.upstream.clone(),
-        body: claim.body,
     })
 }
 
@@ -93,6 +91,5 @@ fn decode(key: &[u8], value: &[u8]) -> Result<OpenClaim, Unreadable> {
         method: row.method,
         path: row.path,
         upstream: row.upstream,
-        body: row.body,
     })
 }

@@ -74,7 +74,11 @@ fn no_watchdog_means_no_beats_and_no_manager_no_word() {
     let mut command = serve(&directory);
     command.env("NOTIFY_SOCKET", &path);
     let server = Atlas::start(command, &directory);
-    assert_eq!(server.terminate().code(), Some(0), "nobody listens any more");
+    assert_eq!(
+        server.terminate().code(),
+        Some(0),
+        "nobody listens any more"
+    );
 }
 
 /// The unit with the binary that is tested.
@@ -113,7 +117,10 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_rates_it_well() {
 fn allowed_calls() -> BTreeSet<String> {
     let unit = std::fs::read_to_string(unit()).expect("the unit");
     let mut allowed = calls_of("@default");
-    for filter in unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
+    for filter in unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("SystemCallFilter="))
+    {
         let (is_denied, names) = match filter.strip_prefix('~') {
             Some(names) => (true, names),
             None => (false, filter),
@@ -159,9 +166,18 @@ fn the_unit_lets_every_system_call_through_that_the_server_makes() {
         .filter_map(|line| line.split_once(' '))
         .filter_map(|(_, call)| call.trim_start().split_once('('))
         .map(|(name, _)| name)
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        .filter(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
         .collect();
-    assert!(calls.contains("fdatasync") && calls.contains("seccomp"), "{calls:?}");
-    let denied: Vec<_> = calls.iter().filter(|call| !allowed.contains(**call)).collect();
+    assert!(
+        calls.contains("fdatasync") && calls.contains("seccomp"),
+        "{calls:?}"
+    );
+    let denied: Vec<_> = calls
+        .iter()
+        .filter(|call| !allowed.contains(**call))
+        .collect();
     assert!(denied.is_empty(), "the unit denies {denied:?}");
 }

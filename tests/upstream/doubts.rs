@@ -67,50 +67,36 @@ fn a_repetition_that_is_not_answered_for_good_leaves_the_first_request_open() {
 }
 
 #[test]
-fn the_same_request_refused_for_good_when_it_is_repeated_is_settled() {
+fn a_repetition_that_is_declined_settles_the_claim_and_one_that_is_refused_does_not() {
     let world = World::new();
-    for status in [400, 402, 422] {
-        let call = Call::keyed(&format!("order_{status}"));
-        lose(&world, &call);
-        world.upstream.then(answer(status, &[], b"refused"));
-        let before = world.upstream.hits().len();
-        let second = world.send(&call);
-        assert_eq!((second.status, second.replayed()), (status, false));
-        assert_eq!(world.claims().len(), 0, "{status}");
-        let third = world.send(&call);
-        assert_eq!((third.status, third.replayed()), (status, true), "{third}");
-        assert_eq!(third.body, b"refused");
-        world.upstream.wait_for(before + 1);
-    }
-}
-
-#[test]
-fn a_repetition_that_is_written_otherwise_may_be_refused_for_its_writing_alone() {
-    let world = World::new();
-    for status in [400, 402, 422] {
-        let key = format!("order_{status}");
-        lose(&world, &Call::keyed(&key));
-        let claim = world.claim();
-        world
-            .upstream
-            .then(answer(status, &[], b"the key is of another body"));
-        let second = world.send(&rewritten(&key));
-        assert_eq!((second.status, second.replayed()), (status, false));
-        assert_eq!(second.body, b"the key is of another body");
-        assert_eq!(world.claim(), claim, "{status}");
-        world
-            .send(&another(&key))
-            .expect(409, "idempotency_key_reused");
-        let third = world.send(&rewritten(&key));
-        assert_eq!((third.status, third.replayed()), (201, false), "{third}");
-        assert_eq!(world.claims().len(), 0, "{status}");
-        for call in [Call::keyed(&key), rewritten(&key)] {
-            let again = world.send(&call);
-            assert!(again.replayed(), "{again}");
-            assert_eq!(charge_in(&again.body), charge_in(&third.body));
+    for (status, is_settled) in [(402, true), (400, false), (415, false), (422, false)] {
+        for is_rewritten in [false, true] {
+            let key = format!("order_{status}_{is_rewritten}");
+            lose(&world, &Call::keyed(&key));
+            let claim = world.claim();
+            let call = if is_rewritten {
+                rewritten(&key)
+            } else {
+                Call::keyed(&key)
+            };
+            let said = answer(status, &[], b"it may be about this repetition");
+            world.upstream.then(said);
+            let second = world.send(&call);
+            assert_eq!((second.status, second.replayed()), (status, false));
+            assert_eq!(second.body, b"it may be about this repetition");
+            let third = world.send(&call);
+            if is_settled {
+                assert_eq!((third.status, third.replayed()), (status, true), "{third}");
+                assert_eq!(third.body, second.body);
+            } else {
+                assert_eq!((third.status, third.replayed()), (201, false), "{third}");
+                let again = world.send(&Call::keyed(&key));
+                assert!(again.replayed(), "{again}");
+                assert_eq!(charge_in(&again.body), charge_in(&third.body));
+            }
+            assert_eq!(world.claims().len(), 0, "{claim}");
         }
     }
-    assert_charged_once(&world.upstream.charges());
 }
 
 /// Asks until a request has come on a connection that had carried one, which was closed before a byte of the answer, and

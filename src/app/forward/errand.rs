@@ -7,10 +7,10 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 
-use super::keeping::{self, is_final, leaves_open};
+use super::keeping::{self, is_doubtful, is_final, leaves_open};
 use super::{Coming, Forwarded, Head, Outcome, Reached};
 use crate::app::once::Claim;
-use crate::app::upstream::{self, Cut, Fault, Link, Passage, Pool};
+use crate::app::upstream::{self, Cut, Fault, Link, Passage};
 use crate::app::{App, Call, Who};
 use crate::clock::Stopwatch;
 use crate::domain::claim::OpenClaim;
@@ -26,7 +26,8 @@ pub(super) struct Errand {
     pub(super) link: Arc<Link>,
     pub(super) call: Call,
     pub(super) claim: Claim,
-    pub(super) doubt: Doubt,
+    /// It went up before, and nobody here knows what became of it.
+    pub(super) is_resumed: bool,
     pub(super) request: Request<Full<Bytes>>,
     pub(super) passage: Passage,
 }
@@ -52,7 +53,7 @@ impl Errand {
             passage,
             ..
         } = *self;
-        let sent = passage.send(request, again, Pool::OfThread).await;
+        let sent = passage.send(request, again).await;
         let reached = Some(reached(&sent, watch));
         let next = next(&call, &link);
         let does = matches!(call.method.as_str(), "POST" | "PATCH");
@@ -76,19 +77,16 @@ impl Errand {
             link,
             call,
             claim,
-            doubt,
+            is_resumed,
             request,
             passage,
         } = *self;
         let record = open.record;
-        let is_new = doubt == Doubt::None;
-        if is_new && let Err(refusal) = app.keep_claim(open).await {
+        if !is_resumed && let Err(refusal) = app.keep_claim(open).await {
             return Err(refusal).into();
         }
         let watch = Stopwatch::start();
-        let sent = passage
-            .send(request, link.again(&call.method), Pool::Lasting)
-            .await;
+        let sent = passage.send(request, link.again(&call.method)).await;
         let reached = Some(reached(&sent, watch));
         let next = next(&call, &link);
         let give = async |answer| {
@@ -96,19 +94,23 @@ impl Errand {
             given.map_err(|fault| refusal(&call, fault, next))
         };
         let answer = match sent {
-            Err(fault @ Fault::NothingSent(_)) if is_new => match app.drop_claim(&record).await {
-                Ok(()) => Err(refusal(&call, fault, next)),
-                Err(refusal) => Err(refusal),
-            },
+            Err(fault @ Fault::NothingSent(_)) if !is_resumed => {
+                match app.drop_claim(&record).await {
+                    Ok(()) => Err(refusal(&call, fault, next)),
+                    Err(refusal) => Err(refusal),
+                }
+            }
             // What became of it when it was sent before is still not known.
             Err(Fault::NothingSent(why) | Fault::OutcomeUnknown(why)) => {
                 Err(refusal(&call, Fault::OutcomeUnknown(why), next))
             }
-            Ok(answer) if is_final(answer.status) && !doubt.covers(answer.status) => {
+            Ok(answer)
+                if is_final(answer.status) && !(is_resumed && is_doubtful(answer.status)) =>
+            {
                 app.keep_answer(&call, &claim, answer, next).await
             }
             Ok(answer)
-                if !is_new
+                if is_resumed
                     || answer.is_of_repetition
                     || leaves_open(answer.status, link.is_idempotent()) =>
             {
@@ -122,32 +124,6 @@ impl Errand {
         // Whoever comes next finds the claim, or the record; so the place is given back last.
         drop(claim);
         Outcome { answer, reached }
-    }
-}
-
-/// Whether a request went up before, and nobody here knows what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
-    /// It did not.
-    None,
-    /// It did, to the byte.
-    Same,
-    /// It did, and its JSON was written otherwise: a refusal may be about that.
-    Rewritten,
-}
-
-impl Doubt {
-    /// About a request that may go up again; None where it may not, since it could be done twice.
-    pub(super) fn of(open: &OpenClaim, link: &Link, body: &[u8]) -> Option<Self> {
-        let is_known_there = link.is_idempotent() && open.upstream == link.url().as_str();
-        let is_same = open.body == *blake3::hash(body).as_bytes();
-        let doubt = if is_same { Self::Same } else { Self::Rewritten };
-        is_known_there.then_some(doubt)
-    }
-
-    /// Whether this final answer may be about the repetition and not about the request.
-    fn covers(self, status: u16) -> bool {
-        self == Self::Rewritten && status / 100 == 4
     }
 }
 
@@ -222,10 +198,10 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
             Some(None) => break Coming::Whole(Bytes::copy_from_slice(&beginning)),
             Some(Some(Ok(piece))) if beginning.is_empty() => beginning = piece,
             Some(Some(Ok(piece))) => {
-                break Coming::Rest([beginning, piece].concat().into(), answer.body);
+                break Coming::rest([beginning, piece].concat().into(), answer.body);
             }
             Some(Some(Err(Cut(why)))) => return Err(Fault::OutcomeUnknown(why)),
-            None => break Coming::Rest(beginning, answer.body),
+            None => break Coming::rest(beginning, answer.body),
         }
     };
     let head = Head {

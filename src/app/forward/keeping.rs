@@ -14,6 +14,12 @@ pub(super) const fn is_final(status: u16) -> bool {
     }
 }
 
+/// Whether a final answer to a repetition may be about the repetition, and not about the request: it may be written
+/// otherwise, with other headers, or come too late. That it was done, or declined, is about the request.
+pub(super) const fn is_doubtful(status: u16) -> bool {
+    status / 100 == 4 && status != 402
+}
+
 /// Whether an answer that is not final leaves it open whether the request was done, by an upstream that would do it
 /// again. Only these say that it was not.
 pub(super) const fn leaves_open(status: u16, is_idempotent: bool) -> bool {

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::turn::Turn;
 use crate::app::outbound::first_cause;
+use crate::policy;
 
 /// The body of an answer. Dropped before its end, it closes the connection.
 pub struct Body {
@@ -106,28 +107,34 @@ impl Body {
         Some(Err(Cut(why)))
     }
 
-    /// Its pieces from here on; a [`Cut`] is the last. Whoever reads none for as long as the next may take loses the rest:
-    /// the connection is there for others too.
-    pub fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Cut>> + Send {
+    /// Its pieces from here on; a [`Cut`] is the last. They are fetched from now on, whether anybody reads them or not:
+    /// whoever takes none for too long loses the rest, since the connection is there for others too.
+    pub fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Cut>> + Send + use<> {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
+            let patience = self.pause * policy::UPSTREAM_UNREAD;
             loop {
-                let piece = self.next().await;
+                let piece = tokio::select! {
+                    piece = self.next() => piece,
+                    () = sender.closed() => return,
+                };
                 let is_last = !matches!(piece, Some(Ok(_)));
-                let taken = tokio::time::timeout(self.pause, sender.send(piece)).await;
+                let taken = tokio::time::timeout(patience, sender.send(piece)).await;
                 if is_last || !matches!(taken, Ok(Ok(()))) {
                     return;
                 }
             }
         });
-        let unread = || Cut("nobody has read it for too long".to_owned());
-        futures_util::stream::unfold(Some(receiver), move |receiver| async move {
+        futures_util::stream::unfold(Some(receiver), |receiver| async move {
             let mut receiver = receiver?;
             match receiver.recv().await {
                 Some(Some(Ok(piece))) => Some((Ok(piece), Some(receiver))),
                 Some(Some(Err(cut))) => Some((Err(cut), None)),
                 Some(None) => None,
-                None => Some((Err(unread()), None)),
+                None => {
+                    let why = "nobody has read it for too long".to_owned();
+                    Some((Err(Cut(why)), None))
+                }
             }
         })
     }

@@ -1,9 +1,11 @@
 //! The link to one upstream: connections that are kept, a bound on how many are used at once, a circuit breaker around
 //! them; and of a request that failed, whether anything of it can have arrived.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -37,10 +39,10 @@ pub struct Link {
     connect_timeout: Duration,
     answer_timeout: Duration,
     is_idempotent: bool,
-    /// Sends on connections that are kept, and makes new ones.
-    kept: Sender,
-    /// The same, for work that goes on when the threads that serve have ended: a connection ends with its thread.
-    lasting: Sender,
+    /// Send on connections that are kept, and make new ones; one for each thread, since a connection ends with its thread.
+    kept: Mutex<HashMap<ThreadId, Sender>>,
+    dialler: Dialler,
+    connections: usize,
     /// Sends on new connections only.
     fresh: Sender,
     places: Arc<Semaphore>,
@@ -100,15 +102,6 @@ pub enum Again {
     Once,
 }
 
-/// Which connections a request is sent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pool {
-    /// Those of the threads that serve.
-    OfThread,
-    /// Those of the thread that outlives them.
-    Lasting,
-}
-
 /// The right to send one request, on a connection of its own. Dropped, it is given back.
 pub struct Passage {
     link: Arc<Link>,
@@ -149,25 +142,16 @@ impl Link {
         // Shared between the addresses of a name, so that one that is silent leaves time for the next.
         http.set_connect_timeout(Some(settings.connect_timeout));
         let dialler = Dialler::new(https(http, roots)?, settings.connect_timeout);
-        let sender = |keep: usize| {
-            Client::builder(TokioExecutor::new())
-                .http1_max_buf_size(policy::UPSTREAM_HEAD)
-                .pool_idle_timeout(policy::UPSTREAM_KEEP_ALIVE)
-                .pool_max_idle_per_host(keep)
-                .pool_timer(TokioTimer::new())
-                // It would try every connection that is kept; `Passage::send` tries once, on a new one.
-                .retry_canceled_requests(false)
-                .build(dialler.clone())
-        };
         Ok(Self {
             url: settings.url.clone(),
             authorization: settings.authorization.as_ref().map(header).transpose()?,
             connect_timeout: settings.connect_timeout,
             answer_timeout: settings.answer_timeout,
             is_idempotent: settings.is_idempotent,
-            kept: sender(settings.connections),
-            lasting: sender(settings.connections),
-            fresh: sender(0),
+            kept: Mutex::default(),
+            fresh: sender(&dialler, 0),
+            dialler,
+            connections: settings.connections,
             places: Arc::new(Semaphore::new(settings.connections)),
             circuit: Mutex::default(),
             clock,
@@ -177,6 +161,14 @@ impl Link {
     /// Where it is.
     pub const fn url(&self) -> &UpstreamUrl {
         &self.url
+    }
+
+    /// Sends on the connections of this thread.
+    fn kept(&self) -> Sender {
+        let mut kept = self.kept.lock();
+        let own = kept.entry(std::thread::current().id());
+        own.or_insert_with(|| sender(&self.dialler, self.connections))
+            .clone()
     }
 
     /// Whether a repetition under the same `Idempotency-Key` is done once.
@@ -287,18 +279,13 @@ impl Passage {
     ///
     /// # Errors
     /// A [`Fault`] that says whether anything of the request can have arrived.
-    pub async fn send(
-        self,
-        request: Request<Full<Bytes>>,
-        again: Again,
-        pool: Pool,
-    ) -> Result<Answer, Fault> {
+    pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
         let link = Arc::clone(&self.link);
-        let kept = match pool {
-            Pool::OfThread => &link.kept,
-            Pool::Lasting => &link.lasting,
+        let first = match again {
+            Again::Once => link.exchange(&link.kept(), request.clone()).await,
+            // A connection that was kept may be closed at this very moment, and then nobody would know.
+            Again::Never => link.exchange(&link.fresh, request.clone()).await,
         };
-        let first = link.exchange(kept, request.clone()).await;
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
             Ok(response) => return self.answer(response, false),
@@ -373,6 +360,17 @@ fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
         .map_err(|_| "the authorization can't be sent".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn sender(dialler: &Dialler, keep: usize) -> Sender {
+    Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(policy::UPSTREAM_HEAD)
+        .pool_idle_timeout(policy::UPSTREAM_KEEP_ALIVE)
+        .pool_max_idle_per_host(keep)
+        .pool_timer(TokioTimer::new())
+        // It would try every connection that is kept; `Passage::send` tries once, on a new one.
+        .retry_canceled_requests(false)
+        .build(dialler.clone())
 }
 
 /// What a failed exchange tells. Nothing of a request has gone out where there was no connection, where the client gave

@@ -119,9 +119,7 @@ fn enter(link: &Arc<Link>) -> Result<Passage, Busy> {
 
 async fn ask(link: &Arc<Link>, again: Again) -> Result<Answer, Fault> {
     let passage = enter(link).expect("a place");
-    passage
-        .send(asked(link, "POST"), again, Pool::OfThread)
-        .await
+    passage.send(asked(link, "POST"), again).await
 }
 
 /// The whole body; and lets the connection come to rest.
@@ -203,9 +201,7 @@ fn an_answer_without_a_body_has_none() {
         let link = link(saying(answer));
         let body = run(async {
             let passage = enter(&link).expect("a place");
-            let answer = passage
-                .send(asked(&link, method), Again::Never, Pool::OfThread)
-                .await;
+            let answer = passage.send(asked(&link, method), Again::Never).await;
             read(answer.expect("an answer").body).await
         });
         assert_eq!(body, Ok(String::new()), "{method}");
@@ -224,7 +220,7 @@ fn a_connection_is_kept_for_the_next_request() {
     }));
     run(async {
         for _ in 0..3 {
-            let answer = ask(&link, Again::Never).await.expect("an answer");
+            let answer = ask(&link, Again::Once).await.expect("an answer");
             assert_eq!(answer.body.length(), Some(2));
             assert_eq!(read(answer.body).await.as_deref(), Ok("ok"));
         }
@@ -376,7 +372,7 @@ fn after_a_hang_up(connections: usize, again: Again) -> Result<Answer, Fault> {
         }
     }));
     run(async {
-        let first = ask(&link, Again::Never).await.expect("an answer");
+        let first = ask(&link, Again::Once).await.expect("an answer");
         read(first.body).await.expect("a body");
         // The runtime stands still meanwhile, so the link can't have noticed.
         hang_up.send(()).expect("told");
@@ -388,7 +384,8 @@ fn after_a_hang_up(connections: usize, again: Again) -> Result<Answer, Fault> {
 #[test]
 fn a_kept_connection_that_turns_out_closed_is_tried_once_more_where_that_is_harmless() {
     assert!(after_a_hang_up(2, Again::Once).is_ok());
-    assert!(is_unknown(after_a_hang_up(2, Again::Never)));
+    // What may not go up twice never depends on a connection that may be closed.
+    assert!(after_a_hang_up(2, Again::Never).is_ok());
     // The first try may have arrived, whatever became of the second.
     assert!(is_unknown(after_a_hang_up(1, Again::Once)));
 }

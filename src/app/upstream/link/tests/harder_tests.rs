@@ -39,7 +39,7 @@ fn a_request_that_nobody_waits_for_is_cut() {
     run(async {
         let passage = enter(&link).expect("a place");
         tokio::select! {
-            _ = passage.send(asked(&link, "GET"), Again::Once, Pool::OfThread) => unreachable!("it never answers"),
+            _ = passage.send(asked(&link, "GET"), Again::Once) => unreachable!("it never answers"),
             heard = hearing.recv() => assert_eq!(heard, Some(true)),
         }
         assert_eq!(hearing.recv().await, Some(false));
@@ -116,9 +116,7 @@ fn one_probe_at_a_time_finds_out_whether_it_is_back_and_the_head_of_an_answer_is
     let probe = enter(&link).expect("a probe");
     assert_eq!(busy(&link), SECOND);
     run(async {
-        let answer = probe
-            .send(asked(&link, "GET"), Again::Never, Pool::OfThread)
-            .await;
+        let answer = probe.send(asked(&link, "GET"), Again::Never).await;
         let _held = answer.expect("an answer").body;
         assert!(enter(&link).is_ok());
     });
@@ -138,7 +136,7 @@ fn a_probe_that_is_dropped_makes_room_for_another() {
     assert!(panicked.join().is_err());
     let probe = enter(&link).expect("another probe");
     run(async {
-        let mut sending = Box::pin(probe.send(asked(&link, "GET"), Again::Never, Pool::OfThread));
+        let mut sending = Box::pin(probe.send(asked(&link, "GET"), Again::Never));
         let waker = std::task::Waker::noop();
         let polled = sending
             .as_mut()
@@ -147,12 +145,7 @@ fn a_probe_that_is_dropped_makes_room_for_another() {
         assert_eq!(busy(&link), SECOND);
         drop(sending);
         let probe = enter(&link).expect("another probe");
-        assert!(
-            probe
-                .send(asked(&link, "GET"), Again::Never, Pool::OfThread)
-                .await
-                .is_ok()
-        );
+        assert!(probe.send(asked(&link, "GET"), Again::Never).await.is_ok());
         assert!(enter(&link).is_ok());
     });
 }
@@ -191,7 +184,7 @@ async fn send_many(
                 Err(busy) => clock.advance(busy.retry_after),
             }
         };
-        let told = match passage.send(request, again, Pool::OfThread).await {
+        let told = match passage.send(request, again).await {
             Ok(mut answer) => {
                 while answer.body.next().await.is_some() {}
                 Told::Answered
