@@ -134,7 +134,15 @@ impl App {
             {
                 (claim, true)
             }
-            Found::Resume(..) => {
+            Found::Resume(_, open) => {
+                if open.upstream != link.url().as_str() {
+                    log::warn!(
+                        "{}: its claim {} is of another upstream, {}, so nothing is sent: `atlas settle` ends the claim",
+                        call.request_id,
+                        open.id(),
+                        open.upstream
+                    );
+                }
                 let next = Next::Settle;
                 return Err(Refusal::UpstreamOutcomeUnknown { next }).into();
             }

@@ -59,9 +59,14 @@ fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failur
         ClaimAnswer::Claims(claims) if claims.is_empty() => {
             note("No open claims: it is known what became of every request that went upstream.");
         }
-        ClaimAnswer::Claims(claims) => claims.iter().for_each(|claim| say(&describe(claim))),
+        ClaimAnswer::Claims(claims) => {
+            claims.iter().for_each(|claim| say(&describe(claim)));
+            note(
+                "Look into the upstream's books, then `atlas settle ID --as done` (it was charged) or `--as free` (it was not).",
+            );
+        }
         ClaimAnswer::Settled(claim) if json => say(&to_json(&claim)?),
-        ClaimAnswer::Settled(claim) => say(&describe(&claim)),
+        ClaimAnswer::Settled(claim) => say(&settled(&claim)),
     }
     Ok(())
 }
@@ -69,16 +74,37 @@ fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failur
 fn describe(claim: &ClaimReport) -> String {
     let ClaimReport {
         id,
+        state,
+        since,
+        upstream,
+        ..
+    } = claim;
+    format!(
+        "{id} {state} since {since}: {} to {upstream}",
+        request(claim)
+    )
+}
+
+fn settled(claim: &ClaimReport) -> String {
+    let ends = match claim.state.as_str() {
+        "done" => "done: whoever repeats it is told so, and it is not sent again",
+        _ => "free: its Idempotency-Key can be used again",
+    };
+    format!(
+        "{} is settled as {ends}. It was {}",
+        claim.id,
+        request(claim)
+    )
+}
+
+fn request(claim: &ClaimReport) -> String {
+    let ClaimReport {
         account,
         mode,
         idempotency_key,
         method,
         path,
-        since,
-        state,
         ..
     } = claim;
-    format!(
-        "{id} {state} since {since}: {method} {path} ({mode}, account {account}, Idempotency-Key {idempotency_key})"
-    )
+    format!("{method} {path} ({mode}, account {account}, Idempotency-Key {idempotency_key})")
 }

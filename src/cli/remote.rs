@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::policy;
 use crate::serve::{reachable, socket_of};
+use crate::store::is_in_use;
 
 /// Carries a command about keys out.
 pub(super) async fn manage_keys(
@@ -71,8 +72,17 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     command: C,
     here: impl AsyncFnOnce(Arc<App>, C) -> A,
 ) -> Result<A, String> {
-    if let Some(answer) = ask_server(&settings, path, &command).await? {
-        return Ok(answer);
+    // A server that is just starting has the directory, and answers in a moment.
+    let mut tries = tokio::time::interval(policy::LOCK_RETRY);
+    let most = policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32;
+    for _ in 0..most {
+        if let Some(answer) = ask_server(&settings, path, &command).await? {
+            return Ok(answer);
+        }
+        if !is_in_use(&settings.data_dir) {
+            break;
+        }
+        tries.tick().await;
     }
     let app = App::open(settings, Clock::system())?;
     let answer = here(Arc::clone(&app), command).await;

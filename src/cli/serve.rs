@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::clock::Clock;
-use crate::config::{Given, Place, Purpose, Settings};
+use crate::config::{Given, Place, Purpose, Settings, UpstreamSettings};
 use crate::domain::key::{Account, Mode, OwnLimits};
 use crate::policy;
 use crate::serve::start;
@@ -75,6 +75,11 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
             ""
         }
     );
+    for (mode, upstream) in [(Mode::Live, &settings.live), (Mode::Test, &settings.test)] {
+        if let Some(upstream) = upstream {
+            log::info!("{}", going_up(mode, upstream));
+        }
+    }
     if json {
         let (pid, data_dir) = (std::process::id(), &settings.data_dir);
         let mut line = serde_json::json!({ "url": url, "pid": pid, "data_dir": data_dir });
@@ -115,6 +120,24 @@ async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
     } else {
         Ok(())
     }
+}
+
+/// Where requests of a mode go.
+fn going_up(mode: Mode, upstream: &UpstreamSettings) -> String {
+    format!(
+        "requests of {} keys go to {}, {} Authorization; it {} what comes twice under one Idempotency-Key",
+        mode.as_str(),
+        upstream.url.as_str(),
+        upstream
+            .authorization
+            .as_ref()
+            .map_or("without", |_| "with our"),
+        if upstream.is_idempotent {
+            "does once"
+        } else {
+            "does twice"
+        },
+    )
 }
 
 /// The webhook endpoints given at the start, for whoever reads JSON.

@@ -104,7 +104,9 @@ fn read(setting: &str, path: &Path) -> Result<Authorization, String> {
     let mut text = Zeroizing::new(String::with_capacity(most));
     File::open(path)
         .and_then(|file| file.take(most as u64).read_to_string(&mut text))
-        .map_err(|e| format!("{place}: can't be read: {e}"))?;
+        .map_err(|e| {
+            format!("{place}: can't be read: {e}. It is to hold the header's value, as Bearer sk_live_...")
+        })?;
     Authorization::parse(text.trim_end_matches(['\r', '\n']))
         .map_err(|must| format!("{place}: {must}"))
 }

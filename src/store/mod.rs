@@ -45,7 +45,7 @@ use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
 pub use self::journal::Unavailable;
-pub use self::open::{OPENER, abandoned};
+pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;

@@ -118,15 +118,18 @@ pub fn abandoned(parent: &Path, prefix: &str, for_so_long: Duration) -> Vec<Path
             .and_then(|lock| lock.modified());
         touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age > for_so_long))
     };
-    let is_free = |path: &Path| {
-        let lock = File::open(path.join("lock"));
-        lock.is_ok_and(|lock| lock.try_lock().is_ok())
-    };
+    let is_free = |path: &Path| path.join("lock").exists() && !is_in_use(path);
     list.filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
         .map(|entry| entry.path())
         .filter(|path| is_old(path) && is_free(path))
         .collect()
+}
+
+/// Whether a process has this data directory.
+pub fn is_in_use(dir: &Path) -> bool {
+    let lock = File::open(dir.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 fn make_dir(dir: &Path) -> Result<(), String> {

@@ -238,3 +238,22 @@ fn wrong_commands_say_what_is_right_without_repeating_a_secret() {
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(text(&nowhere.stderr).contains("--data-dir"));
 }
+
+#[test]
+fn a_command_finds_a_server_that_is_only_just_starting() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    for round in 0..8 {
+        let directory = temporary.path().join(format!("data-{round}"));
+        let (made, server) = std::thread::scope(|scope| {
+            let starting = scope.spawn(|| Atlas::serve(&directory, &[]));
+            // The lock is the first thing that a server takes.
+            while !directory.join("lock").exists() {
+                std::thread::yield_now();
+            }
+            let made = create_key(&directory, &[]);
+            (made, starting.join().expect("it starts"))
+        });
+        let secret = made["secret"].as_str().expect("a secret");
+        assert_eq!(status(&server, secret), 201, "{round}");
+    }
+}

@@ -54,7 +54,7 @@ impl Errand {
             ..
         } = *self;
         let sent = passage.send(request, again).await;
-        let reached = Some(reached(&sent, watch));
+        let reached = Some(reached(&call, &sent, watch));
         let next = next(&call, &link);
         let does = matches!(call.method.as_str(), "POST" | "PATCH");
         let answer = match sent {
@@ -81,13 +81,13 @@ impl Errand {
             request,
             passage,
         } = *self;
-        let record = open.record;
+        let (record, id) = (open.record, open.id());
         if !is_resumed && let Err(refusal) = app.keep_claim(open).await {
             return Err(refusal).into();
         }
         let watch = Stopwatch::start();
         let sent = passage.send(request, link.again(&call.method)).await;
-        let reached = Some(reached(&sent, watch));
+        let reached = Some(reached(&call, &sent, watch));
         let next = next(&call, &link);
         let give = async |answer| {
             let given = pass(answer, Bytes::new()).await;
@@ -121,6 +121,9 @@ impl Errand {
                 Err(refusal) => Err(refusal),
             },
         };
+        if let Err(Refusal::UpstreamOutcomeUnknown { .. }) = answer {
+            log::warn!("{}: it is claim {id}", call.request_id);
+        }
         // Whoever comes next finds the claim, or the record; so the place is given back last.
         drop(claim);
         Outcome { answer, reached }
@@ -213,7 +216,14 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
     Ok(Forwarded::Fresh(head, body))
 }
 
-fn reached(sent: &Result<upstream::Answer, Fault>, watch: Stopwatch) -> Reached {
+fn reached(call: &Call, sent: &Result<upstream::Answer, Fault>, watch: Stopwatch) -> Reached {
+    if let Ok(upstream::Answer { status: 401, .. }) = sent {
+        // The client reads that a key is wrong, and it is not the client's.
+        log::warn!(
+            "{}: the upstream answered 401: perhaps it does not know our Authorization",
+            call.request_id
+        );
+    }
     Reached {
         status: sent.as_ref().ok().map(|answer| answer.status),
         took: watch.elapsed(),

@@ -55,7 +55,7 @@ pub(super) async fn settle(
         }
         ClaimAnswer::Failed(why) => {
             let mut view = view(&desk, &Fields::of_query(""))?;
-            view.problem = Some(format!("{why}. Nothing was changed."));
+            view.problem = Some(format!("Nothing was changed: {why}."));
             let page = lookup(&desk.frame, &view);
             Ok(html(StatusCode::BAD_REQUEST, page))
         }

@@ -294,7 +294,7 @@ pub(in crate::http) fn describe(
             (503, API, "upstream_unavailable", message.into())
         }
         Refusal::LiveModeUnavailable => {
-            let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or set up live mode.";
+            let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or start atlas with --live-upstream.";
             (503, API, "live_mode_unavailable", message.into())
         }
     }
