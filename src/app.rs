@@ -19,6 +19,7 @@ mod traffic;
 mod turns;
 mod upkeep;
 pub mod upstream;
+pub mod verify;
 pub mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -27,6 +27,9 @@
 //! holds every way from one state to the next, `simulator` says what comes of a card, and the buyer pays by the API or at
 //! a page of `http::checkout`. `http::openapi` describes it all from the same types, and `http::docs` shows that.
 //!
+//! Requests of a mode with an upstream go there instead of to a handler: `http::forward` says which, `app::forward` takes
+//! them up and brings their answers back exactly once, and `app::upstream` is the way there.
+//!
 //! The layers; each knows those below it only, and `tests/tidy.rs` checks that:
 //!
 //! | layer | knows | does |

@@ -294,6 +294,11 @@ pub const CIRCUIT_REST_MAX: Duration = Duration::from_secs(30);
 
 // ---- Store (reasons in `store`) ----
 
+/// How often a row that looks wrong is looked at again: the sweeper, too, removes what belongs together row by row.
+pub const VERIFY_LOOKS: usize = 3;
+/// How long the command line waits for a walk over all rows; a million take seconds.
+pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
 /// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.
 pub const QUEUE: usize = 4_096;
 /// Commits that share one sync at most.

@@ -8,6 +8,7 @@ mod openapi;
 mod remote;
 mod serve;
 mod systemd;
+mod verify;
 mod webhooks;
 
 use std::ffi::OsString;
@@ -38,6 +39,7 @@ Examples:
   atlas dashboard                               a link into the Dashboard, for five minutes
   atlas openapi > atlas.json                    the API in OpenAPI 3.1, for code generators
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
+  atlas verify                                  looks at every row of the store
   atlas settle clm_... --as done                what became of a charge whose answer was lost
   atlas webhooks add https://shop.example/hooks an endpoint; prints what it is signed with
 
@@ -113,6 +115,11 @@ enum Verb {
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
     Settle(claims::Settle),
+    /// Look at every row of the store and print what is wrong
+    ///
+    /// Whether each can be read, and agrees with what it points to; sums of payments too. Exit status 1 when something is
+    /// wrong. While a server uses the data directory, it looks.
+    Verify(verify::Verify),
     /// Add, show, roll, pause and remove webhook endpoints, where an account's events are told
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -149,6 +156,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
         Verb::Claims(claims::Claims::List) => claims::list(&cli.place, cli.json),
         Verb::Settle(asked) => claims::settle(&cli.place, &asked, cli.json),
+        Verb::Verify(asked) => verify::run(&cli.place, &asked, cli.json),
         Verb::Webhooks(webhooks) => webhooks::run(&cli.place, webhooks, cli.json),
     };
     // The last lines of the log come before the last word.

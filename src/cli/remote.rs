@@ -1,6 +1,7 @@
 //! Where a command is carried out: by the server that uses the data directory, or right here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::app::claims::{ClaimAnswer, ClaimCommand};
 use crate::app::keys::{KeyAnswer, KeyCommand};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
+use crate::app::verify::{VerifyAnswer, VerifyCommand};
 use crate::app::webhooks::{EndpointAnswer, EndpointCommand};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -38,7 +40,7 @@ pub(super) async fn manage_operators(
         let here = async |app: Arc<App>, command| app.manage_operators(command).await;
         return carry_out(settings, "/operators", command, here).await;
     }
-    let answer = ask_server(&settings, "/operators", &command).await?;
+    let answer = ask_server(&settings, "/operators", &command, policy::ADMIN_TIMEOUT).await?;
     answer.ok_or_else(|| {
         format!(
             "no server runs on {}: start `atlas serve`, or name its directory with --data-dir",
@@ -65,6 +67,20 @@ pub(super) async fn manage_claims(
     carry_out(settings, "/claims", command, here).await
 }
 
+/// Looks at every row of the store.
+pub(super) async fn verify(
+    settings: Settings,
+    command: VerifyCommand,
+) -> Result<VerifyAnswer, String> {
+    if is_in_use(&settings.data_dir) {
+        let answer = ask_server(&settings, "/verify", &command, policy::VERIFY_TIMEOUT).await?;
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
+    App::verify_alone(&settings, command)
+}
+
 /// Lets the server do it that uses the data directory; with none running, opens the store.
 async fn carry_out<C: Serialize, A: DeserializeOwned>(
     settings: Settings,
@@ -76,7 +92,7 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     let mut tries = tokio::time::interval(policy::LOCK_RETRY);
     let most = policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32;
     for _ in 0..most {
-        if let Some(answer) = ask_server(&settings, path, &command).await? {
+        if let Some(answer) = ask_server(&settings, path, &command, policy::ADMIN_TIMEOUT).await? {
             return Ok(answer);
         }
         if !is_in_use(&settings.data_dir) {
@@ -95,6 +111,7 @@ async fn ask_server<A: DeserializeOwned>(
     settings: &Settings,
     path: &str,
     command: &impl Serialize,
+    most: Duration,
 ) -> Result<Option<A>, String> {
     let socket = socket_of(&settings.data_dir);
     let server = match reachable(&socket) {
@@ -102,7 +119,7 @@ async fn ask_server<A: DeserializeOwned>(
         Err(error) => Err(error),
     };
     match server {
-        Ok(stream) => within(policy::ADMIN_TIMEOUT, ask(stream, path, command))
+        Ok(stream) => within(most, ask(stream, path, command))
             .await
             .map(Some)
             .map_err(|e| format!("the server did not answer on {}: {e}", socket.display())),
@@ -142,7 +159,7 @@ async fn ask<A: DeserializeOwned>(
 
 /// The server may hang: then say so instead of hanging too.
 async fn within<T>(
-    most: std::time::Duration,
+    most: Duration,
     work: impl Future<Output = Result<T, Box<dyn std::error::Error>>>,
 ) -> Result<T, Box<dyn std::error::Error>> {
     let late = || {

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::app::claims::ClaimCommand;
 use crate::app::keys::KeyCommand;
 use crate::app::operators::OperatorCommand;
+use crate::app::verify::VerifyCommand;
 use crate::app::webhooks::EndpointCommand;
 use crate::domain::refusal::Refusal;
 
@@ -24,6 +25,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/keys", web::post().to(keys))
         .route("/operators", web::post().to(operators))
         .route("/claims", web::post().to(claims))
+        .route("/verify", web::post().to(verify))
         .route("/webhooks", web::post().to(webhooks));
 }
 
@@ -59,6 +61,10 @@ async fn keys(app: web::Data<App>, command: web::Json<KeyCommand>) -> HttpRespon
 
 async fn claims(app: web::Data<App>, command: web::Json<ClaimCommand>) -> HttpResponse {
     HttpResponse::Ok().json(app.manage_claims(command.into_inner()).await)
+}
+
+async fn verify(app: web::Data<App>, command: web::Json<VerifyCommand>) -> HttpResponse {
+    HttpResponse::Ok().json(app.verify(command.into_inner()).await)
 }
 
 async fn webhooks(app: web::Data<App>, command: web::Json<EndpointCommand>) -> HttpResponse {

@@ -78,7 +78,7 @@ fn encode(claim: &OpenClaim) -> Vec<u8> {
     })
 }
 
-fn decode(key: &[u8], value: &[u8]) -> Result<OpenClaim, Unreadable> {
+pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<OpenClaim, Unreadable> {
     let row: ClaimRow = rows::unversioned(value)?;
     Ok(OpenClaim {
         record: RecordId::from_bytes(key.try_into().map_err(|_| Unreadable)?),

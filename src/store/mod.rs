@@ -21,6 +21,7 @@ mod sweep;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod wal;
 
 use std::collections::HashMap;
@@ -49,6 +50,7 @@ pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
+pub use self::verify::{Fault, Verification};
 
 /// Settings of the store.
 #[derive(Clone, Copy, Debug)]

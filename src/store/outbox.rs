@@ -267,12 +267,12 @@ fn decode_delivery_key(key: &[u8]) -> Result<(EventId, EndpointId), Unreadable> 
 }
 
 /// Rows of an endpoint lie together, so that one that hangs stands in nobody else's way.
-fn outbox_key(at: Timestamp, event: &EventId, endpoint: &EndpointId) -> Vec<u8> {
+pub(super) fn outbox_key(at: Timestamp, event: &EventId, endpoint: &EndpointId) -> Vec<u8> {
     let at = at.millis().to_be_bytes();
     [endpoint.as_bytes().as_slice(), &at, event.as_bytes()].concat()
 }
 
-fn decode_outbox_key(key: &[u8]) -> Result<Due, Unreadable> {
+pub(super) fn decode_outbox_key(key: &[u8]) -> Result<Due, Unreadable> {
     let (endpoint, rest) = key.split_at_checked(EndpointId::LENGTH).ok_or(Unreadable)?;
     let (at, event) = rest.split_at_checked(8).ok_or(Unreadable)?;
     Ok(Due {
@@ -296,7 +296,7 @@ fn encode_event(event: &Event) -> Vec<u8> {
     out
 }
 
-fn decode_event(id: EventId, bytes: &[u8]) -> Result<Event, Unreadable> {
+pub(super) fn decode_event(id: EventId, bytes: &[u8]) -> Result<Event, Unreadable> {
     let ((kind, account, mode, created_at), body): (EventHead, _) = rows::unversioned_head(bytes)?;
     Ok(Event {
         id,
@@ -314,7 +314,7 @@ fn encode_delivery(delivery: &Delivery) -> Vec<u8> {
     rows::versioned(&(&delivery.attempts, delivery.scheduled_at, delivery.again_at))
 }
 
-fn decode_delivery(key: &[u8], bytes: &[u8]) -> Result<Delivery, Unreadable> {
+pub(super) fn decode_delivery(key: &[u8], bytes: &[u8]) -> Result<Delivery, Unreadable> {
     let (event, endpoint) = decode_delivery_key(key)?;
     let (attempts, scheduled_at, again_at): DeliveryRow = rows::unversioned(bytes)?;
     Ok(Delivery {

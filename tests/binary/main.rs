@@ -20,4 +20,5 @@ mod settings;
 mod stopping;
 mod syncs;
 mod systemd;
+mod verify;
 mod webhooks;

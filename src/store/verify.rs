@@ -1,0 +1,262 @@
+//! A walk over every row: whether it can be read, and whether it agrees with what it points to and with what points to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::{self, Row, Table, Unreadable};
+use super::{Store, Unavailable, claims, outbox, payments, unreadable};
+use crate::domain::delivery::Delivery;
+use crate::domain::id::{EventId, SessionId};
+use crate::domain::key::ApiKey;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::Endpoint;
+use crate::policy;
+
+/// What a walk has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// What is wrong, by table and key.
+    pub faults: Vec<Fault>,
+}
+
+/// A row that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Its table.
+    pub table: String,
+    /// Its key: characters of an id, or hexadecimal.
+    pub key: String,
+    /// What is wrong, as a sentence without its full stop.
+    pub what: String,
+    /// It only points to something, so nothing is lost without it.
+    pub is_pointer: bool,
+    /// It was removed.
+    pub repaired: bool,
+}
+
+/// What is wrong with a row.
+#[derive(Debug)]
+enum Wrong {
+    /// What it holds.
+    Content(&'static str),
+    /// It only points, and to nothing.
+    Pointer(&'static str),
+}
+
+/// What a look at a row comes to.
+type Looked = Result<Option<Wrong>, Unavailable>;
+
+impl Store {
+    /// Looks at every row. With `repair`, pointers to nothing are removed, and nothing else.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read, or a repair not be kept.
+    pub fn verify(&self, repair: bool, now: Timestamp) -> Result<Verification, Unavailable> {
+        let mut found = Verification::default();
+        let mut suspects = Vec::new();
+        for table in Table::ALL {
+            for row in self.trees.of(table).iter() {
+                let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
+                found.rows += 1;
+                if self.wrong_with(table, &key, &value)?.is_some() {
+                    suspects.push((table, key));
+                }
+            }
+        }
+        // Rows of one commit are applied one after the other. What is wrong stays so when all that came is there.
+        for _ in 0..policy::VERIFY_LOOKS {
+            if suspects.is_empty() {
+                return Ok(found);
+            }
+            self.commit_and_wait(now, Vec::new())?;
+            let mut still = Vec::new();
+            for (table, key) in suspects {
+                if self.look_again(table, &key)?.is_some() {
+                    still.push((table, key));
+                }
+            }
+            suspects = still;
+        }
+        for (table, key) in suspects {
+            let Some(wrong) = self.look_again(table, &key)? else {
+                continue;
+            };
+            let (what, is_pointer) = match wrong {
+                Wrong::Content(what) => (what, false),
+                Wrong::Pointer(what) => (what, true),
+            };
+            let repaired = repair && is_pointer;
+            if repaired {
+                self.commit_and_wait(now, vec![Row::remove(table, &key)])?;
+            }
+            found.faults.push(Fault {
+                table: table.name().to_owned(),
+                key: written(&key),
+                what: what.to_owned(),
+                is_pointer,
+                repaired,
+            });
+        }
+        Ok(found)
+    }
+
+    fn look_again(&self, table: Table, key: &[u8]) -> Looked {
+        let value = self.trees.of(table).get(key);
+        match value.map_err(|e| unreadable(table.name(), &e))? {
+            Some(value) => self.wrong_with(table, key, &value),
+            None => Ok(None),
+        }
+    }
+
+    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8]) -> Looked {
+        let unreadable = Some(Wrong::Content("it can't be read"));
+        let looked =
+            match table {
+                Table::Keys => rows::decode_key(value).map(|read| Ok(named_by(&read, key))),
+                Table::LastUsed => rows::decode_time(value).map(|_| self.of_a_key(key)),
+                Table::Replies => rows::decode_time(value).map(|at| self.reply(key, at)),
+                Table::Answers => self.answer(key, value),
+                Table::Sessions => {
+                    payments::decode_session(value).map(|read| self.session_row(key, &read))
+                }
+                Table::Days => rows::decode_day_key(key)
+                    .and_then(|(_, id)| Ok((id, rows::decode_number(value)?)))
+                    .map(|(id, _)| self.of_a_key(id.as_bytes())),
+                Table::Outcomes => rows::decode_day_key(key)
+                    .and_then(|(_, id)| Ok((id, rows::decode_outcomes(value)?)))
+                    .map(|(id, _)| self.of_a_key(id.as_bytes())),
+                // They may be noted when their record is gone already.
+                Table::Replays => rows::decode_answer_key(key)
+                    .and_then(|_| rows::decode_number(value))
+                    .map(|_| Ok(None)),
+                Table::Operator => std::str::from_utf8(value)
+                    .map_err(|_| Unreadable)
+                    .map(|_| Ok(None)),
+                Table::Refunds => payments::decode_refund(value).map(|refund| {
+                    let session = SessionId::from(refund.payment);
+                    let there = self.has(Table::Sessions, session.as_bytes())?;
+                    Ok((!there).then_some(Wrong::Content("its session is missing")))
+                }),
+                Table::Expiries => payments::decode_expiry_key(key).map(|(session, _)| {
+                    let there = self.has(Table::Sessions, session.as_bytes())?;
+                    Ok((!there).then_some(Wrong::Pointer("it points to no session")))
+                }),
+                Table::Endpoints => rows::unversioned::<Endpoint>(value).map(|endpoint| {
+                    let named = endpoint.id.as_bytes() == key;
+                    Ok((!named).then_some(Wrong::Content("it has another id than its row")))
+                }),
+                Table::Events => EventId::from_bytes(key)
+                    .ok_or(Unreadable)
+                    .and_then(|id| outbox::decode_event(id, value))
+                    .map(|_| Ok(None)),
+                Table::Deliveries => self.delivery_row(key, value),
+                Table::Outbox => outbox::decode_outbox_key(key).map(|due| {
+                    // Of one that can't be read, its own row says so.
+                    let delivery = self.delivery(&due.event, &due.endpoint);
+                    let is_at = |delivery: Delivery| delivery.due() == Some(due.at);
+                    let is_due = delivery.map_or(true, |delivery| delivery.is_some_and(is_at));
+                    Ok((!is_due)
+                        .then_some(Wrong::Pointer("it points to no delivery that is due then")))
+                }),
+                Table::Claims => self.claim(key, value),
+            };
+        looked.unwrap_or(Ok(unreadable))
+    }
+
+    fn has(&self, table: Table, key: &[u8]) -> Result<bool, Unavailable> {
+        let found = self.trees.of(table).contains_key(key);
+        found.map_err(|e| unreadable(table.name(), &e))
+    }
+
+    fn of_a_key(&self, id: &[u8]) -> Looked {
+        let there = self.has(Table::Keys, id)?;
+        Ok((!there).then_some(Wrong::Pointer("it is of no API key")))
+    }
+
+    fn reply(&self, key: &[u8], expires_at: Timestamp) -> Looked {
+        let Ok(id) = key.try_into() else {
+            return Ok(Some(Wrong::Content("its key can't be read")));
+        };
+        let there = self.has(Table::Answers, &rows::answer_key(expires_at, id))?;
+        Ok((!there).then_some(Wrong::Content("its answer is missing")))
+    }
+
+    fn answer(&self, key: &[u8], value: &[u8]) -> Result<Looked, Unreadable> {
+        let (expires_at, id) = rows::decode_answer_key(key)?;
+        let record = rows::decode_record(value, expires_at)?;
+        if record.first_at > expires_at {
+            let what = "it came after its time was over";
+            return Ok(Ok(Some(Wrong::Content(what))));
+        }
+        // Under the same idempotency key there may be a later one.
+        let pointed = self.read(Table::Replies, &id, rows::decode_time);
+        Ok(pointed.map(|at| {
+            let is_led_to = at.is_some_and(|at| at >= expires_at);
+            (!is_led_to).then_some(Wrong::Content("no idempotency key leads to it"))
+        }))
+    }
+
+    fn session_row(&self, key: &[u8], session: &Session) -> Looked {
+        if session.id.as_bytes() != key {
+            return Ok(Some(Wrong::Content("it has another id than its row")));
+        }
+        // Of one that can't be read, its own row says so.
+        let Ok(refunds) = self.refunds(&session.id) else {
+            return Ok(None);
+        };
+        let given_back: u64 = refunds.iter().map(|refund| u64::from(refund.amount)).sum();
+        let Some(payment) = &session.payment else {
+            let what = "it has refunds and no payment";
+            return Ok((given_back > 0).then_some(Wrong::Content(what)));
+        };
+        let what = if payment.captured > payment.amount {
+            "more was captured than was asked"
+        } else if payment.refunded > payment.captured {
+            "more was refunded than was captured"
+        } else if u64::from(payment.refunded) != given_back {
+            "its refunds don't add up to what was refunded"
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Wrong::Content(what)))
+    }
+
+    fn delivery_row(&self, key: &[u8], value: &[u8]) -> Result<Looked, Unreadable> {
+        let delivery = outbox::decode_delivery(key, value)?;
+        let look = || {
+            if !self.has(Table::Events, delivery.event.as_bytes())? {
+                return Ok(Some(Wrong::Content("its event is missing")));
+            }
+            let Some(at) = delivery.due() else {
+                return Ok(None);
+            };
+            let row = outbox::outbox_key(at, &delivery.event, &delivery.endpoint);
+            let there = self.has(Table::Outbox, &row)?;
+            Ok((!there).then_some(Wrong::Content("it is due, and not in the outbox")))
+        };
+        Ok(look())
+    }
+
+    fn claim(&self, key: &[u8], value: &[u8]) -> Result<Looked, Unreadable> {
+        let claim = claims::decode(key, value)?;
+        let record = self.record(&claim.record).unwrap_or_default();
+        let is_answered = record.is_some_and(|record| record.first_at >= claim.first_at);
+        let what = "it is open, and answered";
+        Ok(Ok(is_answered.then_some(Wrong::Content(what))))
+    }
+}
+
+/// As text where it is some, as ids are; else in hexadecimal.
+fn written(key: &[u8]) -> String {
+    match std::str::from_utf8(key) {
+        Ok(text) if key.iter().all(u8::is_ascii_alphanumeric) => text.to_owned(),
+        _ => key.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+fn named_by(read: &ApiKey, key: &[u8]) -> Option<Wrong> {
+    let is_named = read.id.as_bytes() == key;
+    (!is_named).then_some(Wrong::Content("it has another id than its row"))
+}

@@ -1,0 +1,215 @@
+//! `atlas verify`: a walk over every row that finds what is wrong, and repairs only what points to nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{Atlas, BINARY, Client, json_of, run, text};
+
+fn post(client: &mut Client, secret: &str, path: &str, body: &str) -> Value {
+    let length = body.len();
+    let request = format!(
+        "POST /functions/v1/{path} HTTP/1.1\r\nHost: atlas\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nIdempotency-Key: {path}\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let answer = client.send(&request).expect("an answer");
+    assert!(answer.status < 300, "{path}: {}", text(&answer.body));
+    serde_json::from_slice(&answer.body).expect("JSON")
+}
+
+/// A server with something in every table: a key, endpoints, a session that is paid and refunded, one that waits.
+fn served(directory: &Path) -> Atlas {
+    let server = Atlas::serve(directory, &[]);
+    let url = "http://127.0.0.1:1/nobody";
+    let every = "payment.captured,refund.succeeded,session.expired";
+    json_of(&["webhooks", "add", url, "--event", every], directory);
+    let secret = server.key(&[]);
+    let mut client = Client::connect(server.address).expect("a connection");
+    let order = r#"{"amount":4990,"currency":"USD"}"#;
+    let made = post(&mut client, &secret, "create-session", order);
+    let member = |value: &Value, name: &str| value[name].as_str().expect("text").to_owned();
+    let (id, buyer) = (member(&made, "id"), member(&made, "client_secret"));
+    let confirm = format!("confirm-payment/{id}");
+    let payment = post(&mut client, &buyer, &confirm, r#"{"token_id":"tok_visa"}"#);
+    let refund = format!("refund-payment/{}", member(&payment, "id"));
+    post(&mut client, &secret, &refund, r#"{"amount":90}"#);
+    let waits = client.create(&secret, "waits", order).expect("an answer");
+    assert_eq!(waits.status, 201);
+    server
+}
+
+fn verified(directory: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let output = Command::new(BINARY)
+        .args(["verify", "--json", "--data-dir"])
+        .arg(directory)
+        .args(arguments)
+        .output()
+        .expect("atlas runs");
+    let found = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), found, text(&output.stderr))
+}
+
+#[test]
+fn a_store_that_is_whole_has_nothing_wrong_while_it_serves_and_after() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let server = served(&directory);
+    let (code, found, said) = verified(&directory, &[]);
+    assert_eq!(
+        (code, &found["faults"]),
+        (Some(0), &Value::Array(Vec::new())),
+        "{said}"
+    );
+    let rows = found["rows"].as_u64().expect("a number");
+    assert!(rows >= 15, "{rows}");
+    server.kill();
+    let (code, found, said) = verified(&directory, &[]);
+    assert_eq!(
+        (code, &found["faults"]),
+        (Some(0), &Value::Array(Vec::new())),
+        "{said}"
+    );
+    let people = run(&["verify"], &directory);
+    assert!(
+        text(&people.stderr).contains("nothing is wrong"),
+        "{}",
+        text(&people.stderr)
+    );
+    let nowhere = run(&["verify"], &temporary.path().join("nowhere"));
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.expect("cp runs").success());
+}
+
+fn tree(directory: &Path, name: &str) -> (sled::Db, sled::Tree) {
+    let store = sled::Config::new()
+        .path(directory.join("store"))
+        .segment_size(8 << 20)
+        .open()
+        .expect("opens");
+    let tree = store.open_tree(name).expect("a tree");
+    (store, tree)
+}
+
+/// How a table is damaged.
+enum Harm {
+    /// The first row is garbage.
+    Garbage,
+    /// All rows are lost.
+    Lost,
+    /// There is a row of this key and value besides.
+    Stray(Vec<u8>, Vec<u8>),
+}
+
+fn harm(directory: &Path, table: &str, harm: &Harm) {
+    let (store, tree) = tree(directory, table);
+    match harm {
+        Harm::Garbage => {
+            let (key, _) = tree.first().expect("read").expect("a row");
+            tree.insert(key, b"\xff\xff").expect("written");
+        }
+        Harm::Lost => tree.clear().expect("cleared"),
+        Harm::Stray(key, value) => {
+            tree.insert(key.as_slice(), value.as_slice())
+                .expect("written");
+        }
+    }
+    store.flush().expect("flushed");
+}
+
+#[test]
+fn whatever_is_wrong_is_found_where_it_is() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let whole = temporary.path().join("whole");
+    assert_eq!(served(&whole).terminate().code(), Some(0));
+    let at = [&1_u64.to_be_bytes()[..], &[b'0'; 24]].concat();
+    let due = [&[b'w'; 24][..], &1_u64.to_be_bytes(), &[b'e'; 24]].concat();
+    for (table, what, where_it_shows, says) in [
+        ("sessions", Harm::Garbage, "sessions", "can't be read"),
+        ("sessions", Harm::Lost, "refunds", "its session is missing"),
+        ("refunds", Harm::Lost, "sessions", "don't add up"),
+        ("refunds", Harm::Garbage, "refunds", "can't be read"),
+        ("answers", Harm::Lost, "replies", "its answer is missing"),
+        ("answers", Harm::Garbage, "answers", "can't be read"),
+        (
+            "replies",
+            Harm::Lost,
+            "answers",
+            "no idempotency key leads to it",
+        ),
+        ("events", Harm::Lost, "deliveries", "its event is missing"),
+        ("events", Harm::Garbage, "events", "can't be read"),
+        ("deliveries", Harm::Garbage, "deliveries", "can't be read"),
+        ("outbox", Harm::Lost, "deliveries", "not in the outbox"),
+        ("endpoints", Harm::Garbage, "endpoints", "can't be read"),
+        ("keys", Harm::Garbage, "keys", "can't be read"),
+        ("keys", Harm::Lost, "days", "of no API key"),
+        ("days", Harm::Garbage, "days", "can't be read"),
+        (
+            "claims",
+            Harm::Stray(vec![1; 16], vec![9]),
+            "claims",
+            "can't be read",
+        ),
+        (
+            "expiries",
+            Harm::Stray(at, Vec::new()),
+            "expiries",
+            "points to no session",
+        ),
+        (
+            "outbox",
+            Harm::Stray(due, Vec::new()),
+            "outbox",
+            "points to no delivery",
+        ),
+    ] {
+        let directory = temporary.path().join("harmed");
+        copy(&whole, &directory);
+        harm(&directory, table, &what);
+        let (code, found, said) = verified(&directory, &[]);
+        assert_eq!(code, Some(1), "{table}, {says}: {said}");
+        let faults = found["faults"].as_array().expect("a list");
+        let shows = |fault: &&Value| {
+            let told = fault["what"].as_str().expect("text");
+            fault["table"] == where_it_shows && told.contains(says)
+        };
+        assert!(
+            faults.iter().any(|fault| shows(&fault)),
+            "{table}, {says}: {found}"
+        );
+        std::fs::remove_dir_all(&directory).expect("removed");
+    }
+}
+
+#[test]
+fn a_repair_removes_pointers_to_nothing_and_nothing_else() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory: PathBuf = temporary.path().join("data");
+    assert_eq!(served(&directory).terminate().code(), Some(0));
+    let (_, before, _) = verified(&directory, &[]);
+    let stray = [&1_u64.to_be_bytes()[..], &[b'0'; 24]].concat();
+    harm(&directory, "expiries", &Harm::Stray(stray, Vec::new()));
+    let (code, found, _) = verified(&directory, &["--repair"]);
+    assert_eq!(
+        (code, &found["faults"][0]["repaired"]),
+        (Some(0), &Value::Bool(true))
+    );
+    assert_eq!(verified(&directory, &[]).1, before);
+    harm(&directory, "endpoints", &Harm::Garbage);
+    let (code, found, said) = verified(&directory, &["--repair"]);
+    assert_eq!(
+        (code, &found["faults"][0]["repaired"]),
+        (Some(1), &Value::Bool(false))
+    );
+    assert!(said.contains("restore a copy"), "{said}");
+    let (_, tree) = tree(&directory, "endpoints");
+    assert_eq!(
+        tree.first().expect("read").expect("a row").1,
+        &b"\xff\xff"[..]
+    );
+}
