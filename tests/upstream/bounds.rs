@@ -138,3 +138,35 @@ fn a_server_that_stops_takes_nothing_new_while_it_waits() {
     assert!(late.is_none(), "{}", late.expect("an answer"));
     world.upstream.wait_for(1);
 }
+
+#[test]
+fn a_client_that_leaves_a_silent_answer_gives_its_place_back_and_is_no_failure_of_the_upstream() {
+    let flags = [
+        "--live-connections",
+        "1",
+        "--live-connect-timeout",
+        "1s",
+        "--live-answer-timeout",
+        "1h",
+    ];
+    let world = World::with(&flags);
+    world.upstream.hold();
+    for _ in 0..7 {
+        let start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n";
+        world
+            .upstream
+            .then(vec![Step::Say(start.to_vec()), Step::Wait]);
+        let mut caller = world.caller();
+        caller
+            .say(&Call::get(PATH).bytes(&world.secret))
+            .expect("sent");
+        assert_eq!(caller.head().expect("a head").status, 200);
+        assert_eq!(caller.chunk().as_deref(), Some("one"));
+        caller.reset();
+        eventually("the place is free", || {
+            world.send(&Call::get("/functions/v1/other")).status == 200
+        });
+    }
+    world.send(&Call::keyed("order_1")).expect_status(201);
+    world.upstream.release();
+}
