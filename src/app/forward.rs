@@ -158,8 +158,8 @@ impl App {
         };
         let (next, id) = (errand.next(), errand.request_id().to_owned());
         let (attended, attendant) = self.attendance.begin();
+        let request_id = id.clone();
         let work = self.runtime().spawn(async move {
-            let request_id = errand.request_id().to_owned();
             let outcome = errand.run_once(open).await;
             if attended.was_left() {
                 log_unattended(&request_id, outcome.reached);

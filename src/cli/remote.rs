@@ -40,7 +40,7 @@ pub(super) async fn manage_operators(
         let here = async |app: Arc<App>, command| app.manage_operators(command).await;
         return carry_out(settings, "/operators", command, here).await;
     }
-    let answer = ask_server(&settings, "/operators", &command, policy::ADMIN_TIMEOUT).await?;
+    let answer = by_server(&settings, "/operators", &command, policy::ADMIN_TIMEOUT).await?;
     answer.ok_or_else(|| {
         format!(
             "no server runs on {}: start `atlas serve`, or name its directory with --data-dir",
@@ -72,13 +72,10 @@ pub(super) async fn verify(
     settings: Settings,
     command: VerifyCommand,
 ) -> Result<VerifyAnswer, String> {
-    if is_in_use(&settings.data_dir) {
-        let answer = ask_server(&settings, "/verify", &command, policy::VERIFY_TIMEOUT).await?;
-        if let Some(answer) = answer {
-            return Ok(answer);
-        }
+    match by_server(&settings, "/verify", &command, policy::VERIFY_TIMEOUT).await? {
+        Some(answer) => Ok(answer),
+        None => App::verify_alone(&settings, command),
     }
-    App::verify_alone(&settings, command)
 }
 
 /// Lets the server do it that uses the data directory; with none running, opens the store.
@@ -88,17 +85,8 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     command: C,
     here: impl AsyncFnOnce(Arc<App>, C) -> A,
 ) -> Result<A, String> {
-    // A server that is just starting has the directory, and answers in a moment.
-    let mut tries = tokio::time::interval(policy::LOCK_RETRY);
-    let most = policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32;
-    for _ in 0..most {
-        if let Some(answer) = ask_server(&settings, path, &command, policy::ADMIN_TIMEOUT).await? {
-            return Ok(answer);
-        }
-        if !is_in_use(&settings.data_dir) {
-            break;
-        }
-        tries.tick().await;
+    if let Some(answer) = by_server(&settings, path, &command, policy::ADMIN_TIMEOUT).await? {
+        return Ok(answer);
     }
     let app = App::open(settings, Clock::system())?;
     let answer = here(Arc::clone(&app), command).await;
@@ -106,7 +94,26 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     Ok(answer)
 }
 
-/// What the server that uses the data directory answers; None when there is none.
+/// What the server that uses the data directory answers; None when there is none. One that is just starting has the
+/// directory, and answers in a moment.
+async fn by_server<A: DeserializeOwned>(
+    settings: &Settings,
+    path: &str,
+    command: &impl Serialize,
+    most: Duration,
+) -> Result<Option<A>, String> {
+    let mut tries = tokio::time::interval(policy::LOCK_RETRY);
+    for _ in 0..policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32 {
+        let answer = ask_server(settings, path, command, most).await?;
+        if answer.is_some() || !is_in_use(&settings.data_dir) {
+            return Ok(answer);
+        }
+        tries.tick().await;
+    }
+    Ok(None)
+}
+
+/// What the server answers that listens on the data directory's socket; None when none does.
 async fn ask_server<A: DeserializeOwned>(
     settings: &Settings,
     path: &str,

@@ -66,15 +66,10 @@ fn secret_of(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// The address that limits of strangers go by: the peer's, or what a trusted proxy says of it. The list is read from
 /// the right, where the proxies nearest to us wrote; the first address that is not one of them is the client.
 pub(super) fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| {
-        trusted
-            .iter()
-            .any(|range| range.contains(&address.to_canonical()))
-    };
     let mut address = peer
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
         .to_canonical();
-    if trusted.is_empty() || !is_trusted(address) {
+    if !is_trusted(address, trusted) {
         return address;
     }
     let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
@@ -91,19 +86,21 @@ pub(super) fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNe
             break;
         };
         address = hop;
-        if !is_trusted(address) {
+        if !is_trusted(address, trusted) {
             break;
         }
     }
     address
 }
 
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|range| range.contains(&address))
+}
+
 /// Whether the client came over TLS, as a trusted proxy says; the latest one knows.
 pub(super) fn is_tls(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-    let is_trusted = peer.is_some_and(|peer| {
-        let peer = peer.to_canonical();
-        trusted.iter().any(|range| range.contains(&peer))
-    });
+    let is_trusted = peer.is_some_and(|peer| is_trusted(peer, trusted));
     let said = headers.get_all(X_FORWARDED_PROTO).last();
     let said = said.and_then(|said| said.to_str().ok()?.rsplit(',').next());
     is_trusted && said.is_some_and(|said| said.trim().eq_ignore_ascii_case("https"))

@@ -79,6 +79,7 @@ impl Store {
             }
             suspects = still;
         }
+        let mut removals = Vec::new();
         for (table, key) in suspects {
             let Some(wrong) = self.look_again(table, &key)? else {
                 continue;
@@ -88,9 +89,7 @@ impl Store {
                 Wrong::Pointer(what) => (what, true),
             };
             let repaired = repair && is_pointer;
-            if repaired {
-                self.commit_and_wait(now, vec![Row::remove(table, &key)])?;
-            }
+            removals.extend(repaired.then(|| Row::remove(table, &key)));
             found.faults.push(Fault {
                 table: table.name().to_owned(),
                 key: written(&key),
@@ -98,6 +97,9 @@ impl Store {
                 is_pointer,
                 repaired,
             });
+        }
+        for removals in removals.chunks(policy::GROUP_COMMITS) {
+            self.commit_and_wait(now, removals.to_vec())?;
         }
         Ok(found)
     }

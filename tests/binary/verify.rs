@@ -213,3 +213,19 @@ fn a_repair_removes_pointers_to_nothing_and_nothing_else() {
         &b"\xff\xff"[..]
     );
 }
+
+#[test]
+fn a_server_that_is_only_just_starting_looks_itself() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    assert_eq!(served(&directory).terminate().code(), Some(0));
+    for round in 0..6 {
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| Atlas::serve(&directory, &[]));
+            let (code, _, said) = verified(&directory, &[]);
+            assert_eq!(code, Some(0), "{round}: {said}");
+            let server = starting.join().expect("it starts");
+            assert_eq!(server.terminate().code(), Some(0));
+        });
+    }
+}
