@@ -96,7 +96,7 @@ pub struct Answer {
 /// byte of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// It may not: whoever sent it will repeat it.
+    /// It may not, so it is sent on a connection of its own, which nobody is about to close.
     Never,
     /// It may: done twice is like done once.
     Once,
