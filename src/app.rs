@@ -22,6 +22,7 @@ pub mod upstream;
 pub mod verify;
 pub mod webhooks;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
@@ -55,6 +56,9 @@ use crate::limiter::{Addresses, Admission, Lease, Permit};
 use crate::store::{Options, Store, Unavailable};
 use crate::{entropy, policy};
 
+/// Below which the pages of buyers are.
+const PAGES: &str = "/pay/";
+
 /// Everything a running Atlas is.
 pub struct App {
     /// What it was started with.
@@ -75,6 +79,8 @@ pub struct App {
     pub stopping: tokio::sync::watch::Sender<bool>,
     /// Where the server listens, once it does.
     address: OnceLock<SocketAddr>,
+    /// Where people reach it, once that is known.
+    base_url: OnceLock<String>,
     /// Runs what goes on when the threads that serve have ended.
     runtime: OnceLock<Handle>,
     store: Store,
@@ -121,6 +127,16 @@ fn go_on_from(clock: &Clock, latest: Timestamp, is_moved: bool) -> Result<(), St
     }
     clock.raise(latest);
     Ok(())
+}
+
+/// Where people on this machine reach a server that listens there.
+fn url_of(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => (),
+    }
+    format!("http://{address}")
 }
 
 /// Why a request has no key, and which key it would have been if its secret is one of a revoked or expired key.
@@ -178,6 +194,7 @@ impl App {
             mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
+            base_url: OnceLock::new(),
             runtime: OnceLock::new(),
             settings,
             clock,
@@ -218,29 +235,29 @@ impl App {
     }
 
     /// Where people reach the server, without a slash at the end.
-    pub fn base_url(&self) -> String {
+    pub fn base_url(&self) -> Cow<'_, str> {
         if let Some(url) = &self.settings.public_url {
-            return url.as_str().to_owned();
+            return url.as_str().into();
         }
-        let mut address = self.address();
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => (),
+        match self.address.get() {
+            Some(address) => self.base_url.get_or_init(|| url_of(*address)).into(),
+            None => url_of(self.settings.listen).into(),
         }
-        format!("http://{address}")
     }
 
     /// The buyer's page of a session; only test mode has one.
     pub fn page_url(&self, session: &Session) -> Option<String> {
-        (session.mode == Mode::Test).then(|| self.base_url() + &self.page_path(session))
+        let url = || [&self.base_url(), self.page_path(session).as_str()].concat();
+        (session.mode == Mode::Test).then(url)
     }
 
     /// The same, without the server's name.
     pub fn page_path(&self, session: &Session) -> String {
         let (id, tag) = (session.id.as_bytes(), self.pages.tag(session.id.as_bytes()));
-        let name = id.iter().chain(&tag).map(|byte| char::from(*byte));
-        "/pay/".chars().chain(name).collect()
+        let mut path = String::with_capacity(PAGES.len() + id.len() + tag.len());
+        path.push_str(PAGES);
+        path.extend(id.iter().chain(&tag).map(|byte| char::from(*byte)));
+        path
     }
 
     /// The session whose buyer's page has this name, if we gave it out.

@@ -171,7 +171,8 @@ impl KeyLimiter {
         let mut counters = self.counters.lock();
         counters.leasing = false;
         if kept {
-            counters.day = counters.day.extended(lease.day, lease.count, now);
+            let limit = counters.limits.per_day;
+            counters.day = counters.day.extended(lease.day, lease.count, limit, now);
         }
         // Whoever hung up meanwhile is not there to be told.
         let waiting = std::mem::take(&mut counters.waiting);

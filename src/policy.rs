@@ -28,10 +28,12 @@ pub const ADDRESS_CLEANUP: Duration = Duration::from_secs(60);
 pub const LEASE_MIN: u32 = 8;
 /// Largest such step, for a client that calls often: one write for 256 requests, 0.26 % of the default day.
 pub const LEASE_MAX: u32 = 256;
+/// Of a limit that is larger than the default, the largest step is this part: the same 0.26 %.
+pub const LEASE_SHARE_BUSY: u32 = 390;
 /// A step is at most this part of the limit, so that a crash can't cost a small limit much of its day.
 pub const LEASE_SHARE: u32 = 64;
 /// A lease used up faster than this is followed by one of double size, a slower one by one of half the size.
-pub const LEASE_PACE: Duration = Duration::from_millis(2);
+pub const LEASE_PACE: Duration = Duration::from_millis(20);
 
 // ---- Idempotency (contract, section 3) ----
 
@@ -140,6 +142,8 @@ pub const CAPTURED_MARGIN: usize = 512;
 pub const CAPTURED_METHOD: usize = 32;
 /// Bytes that the headers of most answers take.
 pub const USUAL_HEADERS: usize = 768;
+/// Bytes that the body of most answers takes.
+pub const USUAL_ANSWER: usize = 1024;
 /// Bytes kept of a request's headers.
 pub const CAPTURED_HEADERS: usize = 4 * 1024;
 /// Pages that watch at once; each is a connection.

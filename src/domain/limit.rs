@@ -204,13 +204,15 @@ impl DayCount {
         self.step.min(limit / policy::LEASE_SHARE).max(1)
     }
 
-    /// This count once `leased` of `day` is on disk. The next step is larger for a busy client, smaller for a calm one.
+    /// This count once `leased` of `day` is on disk. The next step is larger for a busy client, smaller for a calm one,
+    /// and the largest grows with the limit.
     #[must_use]
-    pub fn extended(self, day: Day, leased: u32, now: Timestamp) -> Self {
+    pub fn extended(self, day: Day, leased: u32, limit: u32, now: Timestamp) -> Self {
         if day != self.day || leased <= self.leased {
             return self;
         }
         let busy = now.since(self.leased_at) < policy::LEASE_PACE;
+        let largest = policy::LEASE_MAX.max(limit / policy::LEASE_SHARE_BUSY);
         let step = if busy {
             self.step.saturating_mul(2)
         } else {
@@ -219,7 +221,7 @@ impl DayCount {
         Self {
             leased,
             leased_at: now,
-            step: step.clamp(policy::LEASE_MIN, policy::LEASE_MAX),
+            step: step.clamp(policy::LEASE_MIN, largest),
             ..self
         }
     }
@@ -262,7 +264,7 @@ mod tests {
         let day = at(0).day();
         let fresh = DayCount::restored(day, 0);
         assert!(fresh.needs_lease());
-        let leased = fresh.extended(day, fresh.next_lease(1_000), at(0));
+        let leased = fresh.extended(day, fresh.next_lease(1_000), 1_000, at(0));
         assert!(!leased.needs_lease());
         let full = (0..policy::LEASE_MIN).fold(leased, |count, _| count.spend());
         assert!(full.needs_lease());
@@ -288,26 +290,26 @@ mod tests {
     fn a_late_lease_of_yesterday_changes_nothing_today() {
         let (yesterday, today) = (at(0).day(), at(86_400).day());
         let count = DayCount::restored(today, 3);
-        assert_eq!(count.extended(yesterday, 500, at(86_400)), count);
+        assert_eq!(count.extended(yesterday, 500, 100_000, at(86_400)), count);
     }
 
     #[test]
-    fn steps_grow_for_the_busy_and_shrink_for_the_calm() {
+    fn steps_grow_for_the_busy_with_their_limit_and_shrink_for_the_calm() {
         let day = at(0).day();
-        let mut count = DayCount::restored(day, 0);
-        for _ in 0..10 {
-            count = count.extended(day, count.next_lease(1_000_000), at(1));
+        let step = |count: DayCount, limit| count.next_lease(limit) - count.leased;
+        for (limit, largest) in [
+            (100_000, policy::LEASE_MAX),
+            (1_000_000_000, 1_000_000_000 / policy::LEASE_SHARE_BUSY),
+        ] {
+            let mut count = DayCount::restored(day, 0);
+            for _ in 0..24 {
+                count = count.extended(day, count.next_lease(limit), limit, at(1));
+            }
+            assert_eq!(step(count, limit), largest);
+            for hour in 1..20 {
+                count = count.extended(day, count.next_lease(limit), limit, at(hour * 3_600));
+            }
+            assert_eq!(step(count, limit), policy::LEASE_MIN);
         }
-        assert_eq!(
-            count.next_lease(1_000_000) - count.leased,
-            policy::LEASE_MAX
-        );
-        for hour in 1..10 {
-            count = count.extended(day, count.next_lease(1_000_000), at(hour * 3_600));
-        }
-        assert_eq!(
-            count.next_lease(1_000_000) - count.leased,
-            policy::LEASE_MIN
-        );
     }
 }

@@ -1,5 +1,6 @@
 //! A name for every request, the client's own where it sent a usable one.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -31,7 +32,11 @@ impl RequestIds {
     fn make(&self, now: Timestamp) -> HeaderValue {
         // An odd step walks through all 2^32 numbers before one comes again.
         let number = self.0.fetch_add(0x9E37_79B1, Ordering::Relaxed);
-        let text = format!("req_{}_{number:08x}", base36(now.millis()));
+        let mut text = String::with_capacity(32);
+        text.push_str("req_");
+        push_base36(now.millis(), &mut text);
+        // Writing into a string can't fail.
+        let _ = write!(text, "_{number:08x}");
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("req_"))
     }
 }
@@ -40,15 +45,18 @@ fn is_usable(given: &[u8]) -> bool {
     (1..=policy::REQUEST_ID_MAX).contains(&given.len()) && given.iter().all(u8::is_ascii_graphic)
 }
 
-fn base36(mut number: u64) -> String {
-    let mut digits = Vec::with_capacity(13);
+fn push_base36(mut number: u64, text: &mut String) {
+    let (mut digits, mut first) = ([0_u8; 13], 13);
     loop {
-        digits.push(char::from_digit((number % 36) as u32, 36).unwrap_or('0'));
+        first -= 1;
+        digits[first] =
+            char::from_digit((number % 36) as u32, 36).map_or(b'0', |digit| digit as u8);
         number /= 36;
         if number == 0 {
-            return digits.into_iter().rev().collect();
+            break;
         }
     }
+    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
 }
 
 #[cfg(test)]

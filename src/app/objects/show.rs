@@ -13,15 +13,20 @@ use crate::domain::new_session::PaymentMethod;
 use crate::domain::payment::{Authentication, Card, Payment, PaymentStatus, Refund};
 use crate::domain::session::{CancellationReason, Session};
 use crate::domain::time::Timestamp;
+use crate::policy;
 
 impl Reply {
     /// An answer in JSON. Our objects hold strings, numbers and maps of strings, which always serialise.
     pub fn json(status: u16, object: &impl Serialize) -> Self {
+        let mut body = Vec::with_capacity(policy::USUAL_ANSWER);
+        if serde_json::to_writer(&mut body, object).is_err() {
+            body.clear();
+        }
         Self {
             status,
             content_type: "application/json".into(),
             headers: Vec::new(),
-            body: serde_json::to_vec(object).unwrap_or_default(),
+            body,
         }
     }
 }

@@ -143,7 +143,7 @@ pub(super) async fn one(
             .map(|reached| (reached.status, reached.took)),
         fault: exchange.fault.map(|fault| fault.to_string()),
         differences: differences(&desk, &exchange)?,
-        server: desk.app.base_url(),
+        server: desk.app.base_url().into_owned(),
     };
     Ok(ok(request_page(&desk.frame, &view)))
 }
