@@ -25,7 +25,7 @@ use self::given::read_file;
 pub use self::shown::Shown;
 use self::upstream::Variable;
 pub use self::upstream::{UpstreamSettings, UpstreamUrl};
-pub use self::values::{Origin, Proxy, PublicUrl, Span, Typed, limit};
+pub use self::values::{LogFormat, Origin, Proxy, PublicUrl, Span, Typed, limit};
 use crate::domain::limit::Limits;
 use crate::domain::webhook::{Reach, WebhookSecret, WebhookUrl};
 use crate::policy;
@@ -63,6 +63,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// The store has seen a later time than the clock shows, and the clock is right.
     pub trust_clock: bool,
+    /// How the log is written.
+    pub log_format: LogFormat,
     /// Where every event of every account is told, besides the endpoints that accounts have.
     pub webhook: Vec<WebhookUrl>,
     /// What those are signed with; None for a secret of each one's own.
@@ -139,6 +141,7 @@ impl Settings {
             workers,
             shutdown_timeout,
             trust_clock,
+            log_format,
             live,
             test,
         } = flags.or(file);
@@ -203,6 +206,7 @@ impl Settings {
                 policy::WAIT_MAX,
             )?,
             trust_clock: trust_clock.unwrap_or(false),
+            log_format: log_format.unwrap_or_default(),
             webhook: webhooks(webhook.unwrap_or_default(), webhook_reach)?,
             webhook_secret: webhook_secret
                 .map(|typed| WebhookSecret::parse(typed.expose()))

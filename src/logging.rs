@@ -1,16 +1,21 @@
 //! The log: env_logger, to standard error, with `RUST_LOG` as usual. Whatever a line says, a secret in it is masked
 //! before it is written, also in lines of the libraries below us.
 
+mod layout;
+
 use std::io::Write;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::domain::masking::masked;
+use self::layout::Layout;
+use crate::clock::Clock;
+use crate::config::LogFormat;
 use crate::policy;
 
 /// The running log. Dropping it writes the last lines.
 pub struct Log {
+    layout: Layout,
     lines: Arc<Lines>,
     has_writer: bool,
 }
@@ -32,19 +37,15 @@ struct Waiting {
 }
 
 /// Starts the log. Without `RUST_LOG` it tells what an operator wants to know: `info`.
-pub fn start() -> Log {
+pub fn start(format: LogFormat) -> Log {
+    let to_journal = is_journal();
+    let layout = Layout { format, to_journal };
     let lines = Arc::new(Lines::default());
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let started = env_logger::Builder::from_env(environment)
-        .format(|line, record| {
-            let (time, level) = (line.timestamp_millis(), record.level());
-            let text = record.args().to_string();
-            let text = masked(&text);
-            if record.target().starts_with("atlas") {
-                writeln!(line, "{time} {level:<5} {text}")
-            } else {
-                writeln!(line, "{time} {level:<5} [{}] {text}", record.target())
-            }
+        .format(move |line, record| {
+            let time = line.timestamp_millis();
+            layout.write(line, time, record)
         })
         .target(env_logger::Target::Pipe(Box::new(Inlet(Arc::clone(
             &lines,
@@ -68,7 +69,33 @@ pub fn start() -> Log {
     // Without a thread nothing is waited for, and the lines are written at the end: late, but whole.
     let has_writer = writer.is_ok();
     lines.waiting.lock().ended = !has_writer;
-    Log { lines, has_writer }
+    Log {
+        layout,
+        lines,
+        has_writer,
+    }
+}
+
+/// Whether standard error goes to the journal: the service manager names the file that does (`systemd.exec(5)`).
+fn is_journal() -> bool {
+    let Ok(journal) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stream = rustix::fs::fstat(std::io::stderr());
+    stream.is_ok_and(|file| format!("{}:{}", file.st_dev, file.st_ino) == journal)
+}
+
+impl Log {
+    /// Ends the log, and says why the process ends.
+    pub fn end(self, why: &str) {
+        let mut line = Vec::new();
+        let time = Clock::system_now().rfc3339();
+        // Writing to memory does not fail, and nobody may be listening any more.
+        drop(self.layout.write_last_word(&mut line, time, why));
+        // Its last lines come before the last word.
+        drop(self);
+        drop(std::io::stderr().write_all(&line));
+    }
 }
 
 impl Drop for Log {

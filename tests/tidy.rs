@@ -17,6 +17,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/main.rs",
             "src/store/real_sync.rs",
             "src/cli/serve.rs",
+            "src/logging.rs",
         ],
     ),
     ("sd_notify", &["src/cli/systemd.rs"]),

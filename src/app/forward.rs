@@ -137,6 +137,7 @@ impl App {
             Found::Resume(_, open) => {
                 if open.upstream != link.url().as_str() {
                     log::warn!(
+                        request_id = call.request_id.as_str();
                         "{}: its claim {} is of another upstream, {}, so nothing is sent: `atlas settle` ends the claim",
                         call.request_id,
                         open.id(),
@@ -191,7 +192,7 @@ impl App {
         let aim = link.aim(&call.method, &call.path, &call.query)?;
         let entered = link.enter().await;
         let passage = entered.map_err(|Busy { retry_after, why }| {
-            log::debug!("{}: nothing goes to the upstream: {why}", call.request_id);
+            log::debug!(request_id = call.request_id.as_str(); "{}: nothing goes to the upstream: {why}", call.request_id);
             Refusal::UpstreamUnavailable {
                 retry_after,
                 is_open: is_resumed,
@@ -228,8 +229,8 @@ fn canonical(body: &[u8]) -> Vec<u8> {
 fn log_unattended(request_id: &str, reached: Option<Reached>) {
     match reached.and_then(|reached| reached.status) {
         Some(status) => {
-            log::info!("{request_id}: the client had gone when the upstream answered {status}");
+            log::info!(request_id; "{request_id}: the client had gone when the upstream answered {status}");
         }
-        None => log::info!("{request_id}: the client had gone, and no answer came"),
+        None => log::info!(request_id; "{request_id}: the client had gone, and no answer came"),
     }
 }

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Given, Place, Purpose, Settings};
-use crate::logging;
+use crate::config::{Given, LogFormat, Place, Purpose, Settings};
+use crate::logging::{self, Log};
 
 /// Why a command did not do what it should.
 enum Failure {
@@ -75,21 +75,33 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    #[command(flatten)]
+    Serving(Serving),
+    #[command(flatten)]
+    Managing(Managing),
+}
+
+#[derive(Subcommand)]
+enum Serving {
     /// Serve the API; the default without a command
     ///
     /// Prints `listening on http://ADDRESS` when ready. SIGTERM and SIGINT let running requests finish, write
     /// everything down and end with exit status 0; a second one ends at once.
-    Serve(Given),
+    Serve(Box<Given>),
     /// Serve for development: a temporary store, and every well-formed sk_test_ key is accepted
     ///
     /// The same as `serve` in everything else. Each secret becomes a key of an account of its own when it is first
     /// used. The store is gone at the end, unless --data-dir says where to keep it.
-    Mock(Given),
+    Mock(Box<Given>),
+}
+
+#[derive(Subcommand)]
+enum Managing {
     /// Check every setting as `serve` would, and print what is in force
     ///
     /// One `name = value` a line; of a secret, the last four characters at most. A wrong setting is named, with exit
     /// status 2. Nothing is opened and nothing is served.
-    CheckConfig(Given),
+    CheckConfig(Box<Given>),
     /// Make, show, roll, revoke, import and change API keys
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -143,28 +155,66 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let log = logging::start();
+    match cli.verb {
+        // The log is written as their settings say, so it starts when those are known.
+        Verb::Serving(verb) => match verb.settings(&cli.place) {
+            Ok(settings) => {
+                let log = begin(settings.log_format);
+                end(log, serve::run(settings, cli.json))
+            }
+            Err(line) => {
+                note(&format!("error: {line}"));
+                ExitCode::from(2)
+            }
+        },
+        Verb::Managing(verb) => {
+            let log = begin(LogFormat::Text);
+            end(log, verb.run(&cli.place, cli.json))
+        }
+    }
+}
+
+/// Starts the log, and what has to be done before the store is opened.
+fn begin(format: LogFormat) -> Log {
+    let log = logging::start(format);
     if let Err(why) = crate::store::make_syncs_real() {
         log::warn!("a power loss may damage the store: its syncs can't be made real ones ({why})");
     }
-    let outcome = match cli.verb {
-        Verb::Serve(given) => serve::serve(&cli.place, given, cli.json),
-        Verb::Mock(given) => serve::mock(&cli.place, given, cli.json),
-        Verb::CheckConfig(given) => check_config::check_config(&cli.place, given, cli.json),
-        Verb::Keys(keys) => keys::run(&cli.place, keys, cli.json),
-        Verb::Openapi => openapi::openapi(cli.json),
-        Verb::Dashboard(asked) => dashboard::run(&cli.place, &asked, cli.json),
-        Verb::Claims(claims::Claims::List) => claims::list(&cli.place, cli.json),
-        Verb::Settle(asked) => claims::settle(&cli.place, &asked, cli.json),
-        Verb::Verify(asked) => verify::run(&cli.place, &asked, cli.json),
-        Verb::Webhooks(webhooks) => webhooks::run(&cli.place, webhooks, cli.json),
+    log
+}
+
+/// Ends the log and says how the command ended.
+fn end(log: Log, outcome: Result<(), Failure>) -> ExitCode {
+    let (line, code) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Failed(line)) => (line, 1),
+        Err(Failure::Usage(line)) => (line, 2),
     };
-    // The last lines of the log come before the last word.
-    drop(log);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(line)) => complain(&line, 1),
-        Err(Failure::Usage(line)) => complain(&line, 2),
+    log.end(&line);
+    ExitCode::from(code)
+}
+
+impl Serving {
+    fn settings(self, place: &Place) -> Result<Settings, String> {
+        match self {
+            Self::Serve(given) => Settings::resolve(place, *given, Purpose::Serve),
+            Self::Mock(given) => Settings::resolve(place, *given, Purpose::Mock),
+        }
+    }
+}
+
+impl Managing {
+    fn run(self, place: &Place, json: bool) -> Result<(), Failure> {
+        match self {
+            Self::CheckConfig(given) => check_config::check_config(place, *given, json),
+            Self::Keys(keys) => keys::run(place, keys, json),
+            Self::Openapi => openapi::openapi(json),
+            Self::Dashboard(asked) => dashboard::run(place, &asked, json),
+            Self::Claims(claims::Claims::List) => claims::list(place, json),
+            Self::Settle(asked) => claims::settle(place, &asked, json),
+            Self::Verify(asked) => verify::run(place, &asked, json),
+            Self::Webhooks(webhooks) => webhooks::run(place, webhooks, json),
+        }
     }
 }
 
@@ -206,11 +256,6 @@ fn settings_of_store(place: &Place) -> Result<Settings, Failure> {
         "there is no store in {}: name it with --data-dir, or start `atlas serve`",
         settings.data_dir.display()
     )))
-}
-
-fn complain(line: &str, code: u8) -> ExitCode {
-    drop(writeln!(std::io::stderr(), "error: {line}"));
-    ExitCode::from(code)
 }
 
 /// Writes a line to standard output. Nobody listening there is no reason to stop serving.

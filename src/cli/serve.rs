@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::clock::Clock;
-use crate::config::{Given, Place, Purpose, Settings, UpstreamSettings};
+use crate::config::{Settings, UpstreamSettings};
 use crate::domain::key::{Account, Mode, OwnLimits};
 use crate::policy;
 use crate::serve::start;
@@ -20,14 +20,16 @@ use crate::serve::start;
 const PREFIX: &str = "atlas-mock-";
 
 /// Serves until told to stop.
-pub(super) fn serve(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
-    let settings = Settings::resolve(place, given, Purpose::Serve).map_err(Failure::Usage)?;
-    actix_web::rt::System::new().block_on(run(settings, json))
+pub(super) fn run(settings: Settings, json: bool) -> Result<(), Failure> {
+    if settings.mock {
+        mock(settings, json)
+    } else {
+        actix_web::rt::System::new().block_on(serve(settings, json))
+    }
 }
 
 /// Serves for development, from a directory that is gone at the end unless one is given.
-pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
-    let mut settings = Settings::resolve(place, given, Purpose::Mock).map_err(Failure::Usage)?;
+fn mock(mut settings: Settings, json: bool) -> Result<(), Failure> {
     let temporary =
         if settings.data_dir_is_default {
             remove_stores_of_killed_mocks();
@@ -41,7 +43,7 @@ pub(super) fn mock(place: &Place, given: Given, json: bool) -> Result<(), Failur
     if let Some(directory) = &temporary {
         settings.data_dir = directory.path().to_owned();
     }
-    actix_web::rt::System::new().block_on(run(settings, json))
+    actix_web::rt::System::new().block_on(serve(settings, json))
 }
 
 /// A mock that was killed could not remove its store: the next one does, once nobody has it and it is old enough not to
@@ -56,7 +58,7 @@ fn remove_stores_of_killed_mocks() {
     }
 }
 
-async fn run(settings: Settings, json: bool) -> Result<(), Failure> {
+async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
     let mut signals = Signals::listen()
         .map_err(|e| Failure::Failed(format!("signals can't be listened for: {e}")))?;
     let running = start(settings, Clock::system()).map_err(Failure::Failed)?;

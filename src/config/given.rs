@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::discreet::discreet;
 use super::upstream::{LiveGiven, TestGiven};
-use super::values::{Origin, Proxy, PublicUrl, Span, Typed, address, limit, port};
+use super::values::{LogFormat, Origin, Proxy, PublicUrl, Span, Typed, address, limit, port};
 use crate::domain::webhook::WebhookUrl;
 
 /// The settings as given in one source: all optional.
@@ -111,6 +111,9 @@ pub struct Given {
     /// Go by the system's clock though the store has seen a later time; for one start, after a clock was wrong
     #[arg(long, env = "ATLAS_TRUST_CLOCK", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(super) trust_clock: Option<bool>,
+    /// How the log is written: text, or json for an object a line [default: text]
+    #[arg(long, env = "ATLAS_LOG_FORMAT", value_name = "text|json")]
+    pub(super) log_format: Option<LogFormat>,
     #[command(flatten, next_help_heading = "Upstream of live mode")]
     pub(super) live: LiveGiven,
     #[command(flatten, next_help_heading = "Upstream of test mode")]
@@ -143,6 +146,7 @@ impl Given {
             workers: self.workers.or(other.workers),
             shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
             trust_clock: self.trust_clock.or(other.trust_clock),
+            log_format: self.log_format.or(other.log_format),
             live: self.live.or(other.live),
             test: self.test.or(other.test),
         }

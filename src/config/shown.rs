@@ -31,6 +31,7 @@ impl Settings {
             workers,
             shutdown_timeout,
             trust_clock,
+            log_format,
             webhook,
             webhook_secret,
             allow_remote_webhooks,
@@ -74,6 +75,7 @@ impl Settings {
             ("workers", (*workers).into()),
             ("shutdown_timeout", span(*shutdown_timeout)),
             ("trust_clock", (*trust_clock).into()),
+            ("log_format", log_format.as_str().into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -65,6 +65,45 @@ impl TryFrom<String> for Span {
     }
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum LogFormat {
+    /// For people: text.
+    #[default]
+    Text,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// As it is given.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |format: &Self| format.as_str() == text;
+        let found = [Self::Text, Self::Json].into_iter().find(named);
+        found.ok_or_else(|| "must be text or json".to_owned())
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// A secret as it was typed. It is checked later, since whoever reads a flag wrongly typed repeats it.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]

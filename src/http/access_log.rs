@@ -1,5 +1,7 @@
 //! One line a request, written when its answer has been sent or its client is gone: whatever happens to it.
 
+mod members;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use actix_web::http::header::{
 use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
+use self::members::Members;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::App;
 use crate::app::KeyEntry;
@@ -23,6 +26,9 @@ use crate::domain::limit::Scope;
 use crate::domain::masking::masked;
 use crate::domain::time::Timestamp;
 use crate::policy;
+
+/// What the lines of requests are from; `RUST_LOG` may name it.
+const TARGET: &str = "atlas::request";
 
 /// How a request ended, beyond its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,7 +247,7 @@ impl Drop for AccessLine {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         self.note(|exchange| exchange.took = took);
-        if log::log_enabled!(target: "atlas::request", log::Level::Info) {
+        if log::log_enabled!(target: TARGET, log::Level::Info) {
             write_line(&self.exchange);
         }
         if self.is_kept {
@@ -263,8 +269,7 @@ fn write_line(exchange: &Exchange) {
     };
     let status: &dyn fmt::Display = match &exchange.status {
         Some(status) => status,
-        None if exchange.fault.is_some_and(|fault| fault.cuts()) => &"cut",
-        None => &"client-gone",
+        None => &unanswered(exchange),
     };
     let fault = match exchange.fault {
         Some(fault) => format!(" fault {fault}"),
@@ -273,7 +278,7 @@ fn write_line(exchange: &Exchange) {
     let upstream = match exchange.reached {
         Some(Reached { status, took }) => {
             let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-            format!(" upstream {status} {:.3}ms", millis(took))
+            format!(" upstream {status} {}ms", Millis(took))
         }
         None => String::new(),
     };
@@ -281,7 +286,40 @@ fn write_line(exchange: &Exchange) {
         Some(entry) => &entry.key.id,
         None => &"-",
     };
-    log::info!(target: "atlas::request", "{id} {method} {path} {status} {:.3}ms {key}{note}{fault}{upstream}", millis(exchange.took));
+    let mut record = log::Record::builder();
+    let members = Members {
+        exchange,
+        path: &path,
+    };
+    record.target(TARGET).level(log::Level::Info);
+    record.key_values(&members);
+    let took = Millis(exchange.took);
+    log::logger().log(
+        &record
+            .args(format_args!(
+                "{id} {method} {path} {status} {took}ms {key}{note}{fault}{upstream}"
+            ))
+            .build(),
+    );
+}
+
+/// Why a request that has ended has no status.
+fn unanswered(exchange: &Exchange) -> &'static str {
+    if exchange.fault.is_some_and(|fault| fault.cuts()) {
+        "cut"
+    } else {
+        "client-gone"
+    }
+}
+
+/// Milliseconds to the microsecond, made of whole numbers: fractions are slow to write.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1_000, micros % 1_000)
+    }
 }
 
 fn millis(span: Duration) -> f64 {

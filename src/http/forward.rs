@@ -92,7 +92,7 @@ fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> Http
         Coming::Whole(_) => in_pieces(length, stream::empty()),
         Coming::Pieces(pieces) => {
             let told = move |Cut(why): &Cut| {
-                log::warn!("{request_id}: the upstream's answer broke off: {why}");
+                log::warn!(request_id; "{request_id}: the upstream's answer broke off: {why}");
             };
             in_pieces(length, pieces.inspect_err(told))
         }

@@ -275,11 +275,9 @@ async fn send_up(
 async fn unwound<T>(work: impl Future<Output = T>, request_id: &HeaderValue) -> Result<T, Refusal> {
     let done = AssertUnwindSafe(work).catch_unwind().await;
     done.map_err(|panic| {
-        log::error!(
-            "{}: a handler panicked: {}",
-            request_id.to_str().unwrap_or_default(),
-            panic_message(&*panic)
-        );
+        let request_id = request_id.to_str().unwrap_or_default();
+        let why = panic_message(&*panic);
+        log::error!(request_id; "{request_id}: a handler panicked: {why}");
         Refusal::Internal
     })
 }

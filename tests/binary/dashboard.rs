@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse battery";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Sends a request for this host and reads the whole answer.
-fn exchange(address: SocketAddr, host: &str, head: &str, body: &str) -> String {
+pub fn exchange(address: SocketAddr, host: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let time_out = Some(Duration::from_secs(20));
     stream.set_read_timeout(time_out).expect("a time-out");
@@ -30,7 +30,7 @@ fn exchange(address: SocketAddr, host: &str, head: &str, body: &str) -> String {
 }
 
 /// Follows a link; gives the answer.
-fn follow(server: &Atlas, host: &str, url: &str) -> String {
+pub fn follow(server: &Atlas, host: &str, url: &str) -> String {
     let (_, path) = url.split_once("/dashboard/").expect("a path");
     let head = format!("GET /dashboard/{path} HTTP/1.1\r\n");
     exchange(server.address, host, &head, "")
@@ -46,7 +46,7 @@ fn log_in(server: &Atlas, password: &str) -> String {
     exchange(server.address, &host, &head, &body)
 }
 
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+pub fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let head = answer.split("\r\n\r\n").next().unwrap_or_default();
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     lines
@@ -55,7 +55,7 @@ fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The `Cookie` header for what an answer set.
-fn cookie(answer: &str) -> String {
+pub fn cookie(answer: &str) -> String {
     let line = header(answer, "set-cookie").expect("a cookie");
     line.split(';').next().expect("a pair").to_owned()
 }
@@ -70,7 +70,7 @@ fn look(server: &Atlas, host: &str, cookie: &str) -> String {
     status(&exchange(server.address, host, &head, "")).to_owned()
 }
 
-fn url_of(directory: &Path) -> String {
+pub fn url_of(directory: &Path) -> String {
     let made = json_of(&["dashboard"], directory);
     made["url"].as_str().expect("a URL").to_owned()
 }

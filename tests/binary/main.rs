@@ -12,6 +12,7 @@ mod commands;
 mod dashboard;
 mod disk;
 mod fixtures;
+mod logs;
 mod mock;
 mod openapi;
 mod process;

@@ -41,13 +41,22 @@ impl Atlas {
     }
 
     /// The same; what it said instead, when it does not serve.
-    pub fn try_start(mut command: Command, directory: &Path) -> Result<Self, String> {
+    pub fn try_start(command: Command, directory: &Path) -> Result<Self, String> {
         let log = directory.with_extension("log");
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(log)
             .expect("a log file");
+        Self::start_with_log(command, directory, log)
+    }
+
+    /// The same, with a log that goes elsewhere.
+    pub fn start_with_log(
+        mut command: Command,
+        directory: &Path,
+        log: impl Into<Stdio>,
+    ) -> Result<Self, String> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(log)

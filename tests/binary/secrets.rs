@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::{Atlas, BINARY, Client, create_key, json_of, read_log, run_with_input, text};
+use crate::process::{
+    Atlas, BINARY, CREATE, Client, create_key, json_of, read_log, run_with_input, text,
+};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 const IMPORTED: &str = "sk_live_ImportedSecretOfSomeone0123456789";
@@ -11,22 +13,37 @@ const GUESSED: &str = "sk_test_GuessedByAStranger0123456789abcdef";
 
 #[test]
 fn no_secret_is_found_in_the_data_directory_or_in_a_log_at_trace_level() {
+    let log = trace_level_log_without_secrets("text");
+    assert!(
+        log.contains("TRACE") && log.contains("POST /functions/v1/create-session 201"),
+        "the log is at trace level"
+    );
+}
+
+#[test]
+fn nor_in_such_a_log_for_machines_of_which_every_line_can_be_read() {
+    let log = trace_level_log_without_secrets("json");
+    let lines = crate::logs::lines_of(&log);
+    assert!(lines.iter().any(|line| line["level"] == "trace"));
+    let is_order = |line: &&serde_json::Value| line["path"] == CREATE && line["status"] == 201;
+    assert_eq!(lines.iter().filter(is_order).count(), 3);
+}
+
+/// The log of a server whose keys were used in every way.
+fn trace_level_log_without_secrets(format: &str) -> String {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     let mut command = Command::new(BINARY);
     command
         .env("RUST_LOG", "trace")
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["serve", "--log-format", format])
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(&directory);
     let server = Atlas::start(command, &directory);
     let secrets = use_keys_in_every_way(&server);
     assert!(server.terminate().success());
 
     let log = read_log(&directory);
-    assert!(
-        log.contains("TRACE") && log.contains("POST /functions/v1/create-session 201"),
-        "the log is at trace level"
-    );
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "a secret is in the log");
         assert!(
@@ -35,6 +52,7 @@ fn no_secret_is_found_in_the_data_directory_or_in_a_log_at_trace_level() {
         );
         assert_eq!(files_with(&directory, secret), Vec::<String>::new());
     }
+    log
 }
 
 #[test]

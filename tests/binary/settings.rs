@@ -77,6 +77,10 @@ fn a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed() {
             &["--allow-origin", "https://shop.example"],
         ),
         (&["--workers", "0"], &["workers", "from 1 to 256"]),
+        (
+            &["--log-format", "yaml"],
+            &["--log-format", "yaml", "text or json"],
+        ),
         (&["--no-such-setting", "1"], &["--no-such-setting"]),
         (
             &["--config", "/nowhere/atlas.toml"],

@@ -122,7 +122,7 @@ impl Errand {
             },
         };
         if let Err(Refusal::UpstreamOutcomeUnknown { .. }) = answer {
-            log::warn!("{}: it is claim {id}", call.request_id);
+            log::warn!(request_id = call.request_id.as_str(); "{}: it is claim {id}", call.request_id);
         }
         // Whoever comes next finds the claim, or the record; so the place is given back last.
         drop(claim);
@@ -220,6 +220,7 @@ fn reached(call: &Call, sent: &Result<upstream::Answer, Fault>, watch: Stopwatch
     if let Ok(upstream::Answer { status: 401, .. }) = sent {
         // The client reads that a key is wrong, and it is not the client's.
         log::warn!(
+            request_id = call.request_id.as_str();
             "{}: the upstream answered 401: perhaps it does not know our Authorization",
             call.request_id
         );
@@ -244,11 +245,11 @@ fn refusal(call: &Call, fault: Fault, next: Next) -> Refusal {
     let id = &call.request_id;
     match fault {
         Fault::NothingSent(why) => {
-            log::warn!("{id}: the upstream can't be reached: {why}");
+            log::warn!(request_id = id.as_str(); "{id}: the upstream can't be reached: {why}");
             Refusal::UpstreamUnreachable
         }
         Fault::OutcomeUnknown(why) => {
-            log::warn!("{id}: nobody knows what the upstream did: {why}");
+            log::warn!(request_id = id.as_str(); "{id}: nobody knows what the upstream did: {why}");
             Refusal::UpstreamOutcomeUnknown { next }
         }
     }
