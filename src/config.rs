@@ -81,6 +81,8 @@ pub struct Settings {
     pub test: Option<UpstreamSettings>,
     /// For development: any well-formed test key is taken.
     pub mock: bool,
+    /// Nobody said where to listen.
+    pub listen_is_default: bool,
     /// Nobody said where to keep the store.
     pub data_dir_is_default: bool,
 }
@@ -147,6 +149,7 @@ impl Settings {
         } = flags.or(file);
         let data_dir = place.data_dir.clone().or(data_dir);
         let mock = purpose == Purpose::Mock;
+        let listen_is_default = listen.is_none() && port.is_none();
         let listen = listen_on(listen, port, if mock { 54_321 } else { 8_080 })?;
         let allow_remote_webhooks = allow_remote_webhooks.unwrap_or(false);
         let webhook_reach = match (mock, allow_remote_webhooks) {
@@ -166,6 +169,7 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             listen,
+            listen_is_default,
             data_dir_is_default: data_dir.is_none(),
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             limits: Limits {

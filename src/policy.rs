@@ -63,6 +63,11 @@ pub const REQUEST_ID_MAX: usize = 128;
 pub const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 /// How long running requests get to finish when the server is told to stop.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// On a socket of the service manager's, how long accepted connections get at the end to begin a request: a connection
+/// takes a few round trips to do so, over TLS too, and those that idle between two requests are told by no more than this.
+pub const HAND_ON: Duration = Duration::from_secs(1);
+/// How long that is at least: connections on their way from the acceptor to their thread are not counted yet.
+pub const HAND_ON_LEAST: Duration = Duration::from_millis(100);
 /// JSON nested deeper than this is refused; nothing in the API nests deeper than three.
 pub const JSON_DEPTH: usize = 64;
 

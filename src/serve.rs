@@ -1,8 +1,11 @@
 //! A running server: the store, the sockets, the upkeep and the deliverer, started and stopped in the right order.
 
+mod listener;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
@@ -10,7 +13,10 @@ use crate::app::webhooks::Deliverer;
 use crate::app::{App, Upkeep};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
-use crate::http;
+use crate::http::{self, Connections};
+use crate::policy;
+
+pub use listener::passed;
 
 /// The admin socket's name in the data directory.
 const SOCKET: &str = "atlas.sock";
@@ -28,6 +34,8 @@ pub struct Running {
     upkeep: Upkeep,
     deliverer: Deliverer,
     socket: PathBuf,
+    /// On a socket that was passed, whose next server gets whoever has not been accepted yet.
+    handed_on: Option<Connections>,
 }
 
 /// Opens the data directory and serves it. The server answers when this returns.
@@ -35,25 +43,32 @@ pub struct Running {
 /// # Errors
 /// One line that says what is wrong and what to do.
 pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
-    let listen = settings.listen;
-    let listener = TcpListener::bind(listen).map_err(|e| {
-        let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
-            "; another server is there, an atlas perhaps: stop it, or choose another port with --port (0 takes a free one)"
-        } else {
-            ""
-        };
-        format!("can't listen on {listen}: {e}{advice}")
-    })?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| format!("can't listen on {listen}: {e}"))?;
+    start_on(None, settings, clock)
+}
+
+/// The same, on the socket that was [`passed`], if one was.
+///
+/// # Errors
+/// One line that says what is wrong and what to do.
+pub fn start_on(
+    passed: Option<TcpListener>,
+    settings: Settings,
+    clock: Clock,
+) -> Result<Running, String> {
+    let is_passed = passed.is_some();
+    let (listener, address) = listener::open(passed, &settings)?;
+    if is_passed {
+        listener::note_passed(&settings, address);
+    }
     let app = App::open(settings, clock)?;
     app.listens_on(address);
     app.runs_on(tokio::runtime::Handle::current());
     let socket = app.settings.data_dir.join(SOCKET);
     let admin = serve_admin(&app, &socket)
         .map_err(|e| format!("can't listen on {}: {e}", socket.display()))?;
-    let api = http::serve(&app, listener).map_err(|e| format!("can't listen on {listen}: {e}"))?;
+    let connections = Connections::default();
+    let api = http::serve(&app, listener, connections.clone())
+        .map_err(|e| format!("can't listen on {address}: {e}"))?;
     let upkeep = app.start_upkeep()?;
     let running = Running {
         address,
@@ -63,6 +78,7 @@ pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
         admin: admin.handle(),
         upkeep,
         socket,
+        handed_on: is_passed.then_some(connections),
     };
     actix_web::rt::spawn(api);
     actix_web::rt::spawn(admin);
@@ -78,6 +94,9 @@ impl Running {
         // Whoever watches would keep the server from ending; and no delivery is begun any more.
         self.app.stopping.send_replace(true);
         let (watch, limit) = (Stopwatch::start(), self.app.settings.shutdown_timeout);
+        if let Some(connections) = &self.handed_on {
+            self.hand_on(connections, limit).await;
+        }
         // Keys can be revoked until the last request has ended.
         self.api.stop(true).await;
         // What is upstream goes on without its client.
@@ -88,6 +107,24 @@ impl Running {
         drop(self.upkeep);
         self.deliverer.ended().await;
         self.app.close()
+    }
+}
+
+impl Running {
+    /// Leaves new connections in the socket, for the next server, and lets those that were accepted say what they want:
+    /// actix closes them unheard when it stops. Each answer says by now that its connection ends.
+    async fn hand_on(&self, connections: &Connections, limit: Duration) {
+        self.api.pause().await;
+        let most = limit.min(policy::HAND_ON);
+        // The acceptor may have connections in hand that are not counted yet.
+        let settled = std::future::pending::<()>();
+        let settled = tokio::time::timeout(policy::HAND_ON_LEAST.min(most), settled);
+        drop(
+            tokio::time::timeout(most, async {
+                tokio::join!(settled, connections.none_open())
+            })
+            .await,
+        );
     }
 }
 

@@ -20,7 +20,11 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/logging.rs",
         ],
     ),
-    ("sd_notify", &["src/cli/systemd.rs"]),
+    (
+        "sd_notify",
+        &["src/cli/systemd.rs", "src/serve/listener.rs"],
+    ),
+    ("listenfd", &["src/serve/listener.rs"]),
     ("seccompiler", &["src/store/real_sync.rs"]),
     ("env_logger", &["src/logging.rs"]),
     ("SystemTime", &["src/clock.rs"]),
@@ -60,7 +64,10 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("std::io::stdout", &["src/cli/"]),
-    ("TcpListener", &["src/serve.rs", "src/http/mod.rs"]),
+    (
+        "TcpListener",
+        &["src/serve.rs", "src/serve/", "src/http/mod.rs"],
+    ),
     ("sleep(", &["src/store/open.rs"]),
 ];
 

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, UpstreamSettings};
 use crate::domain::key::{Account, Mode, OwnLimits};
 use crate::policy;
-use crate::serve::start;
+use crate::serve::{passed, start_on};
 
 /// What the names of temporary stores begin with.
 const PREFIX: &str = "atlas-mock-";
@@ -61,7 +61,8 @@ fn remove_stores_of_killed_mocks() {
 async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
     let mut signals = Signals::listen()
         .map_err(|e| Failure::Failed(format!("signals can't be listened for: {e}")))?;
-    let running = start(settings, Clock::system()).map_err(Failure::Failed)?;
+    let passed = passed().map_err(Failure::Failed)?;
+    let running = start_on(passed, settings, Clock::system()).map_err(Failure::Failed)?;
     let url = format!("http://{}", running.address);
     let settings = &running.app.settings;
     log::info!(

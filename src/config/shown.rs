@@ -40,6 +40,7 @@ impl Settings {
             live,
             test,
             mock: _,
+            listen_is_default: _,
             data_dir_is_default: _,
         } = self;
         let mut shown: Vec<Shown> = [

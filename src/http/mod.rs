@@ -7,6 +7,7 @@ mod admin;
 mod assets;
 mod body;
 mod checkout;
+mod connections;
 mod curl;
 mod dashboard;
 mod docs;
@@ -32,6 +33,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web};
 
+pub use self::connections::Connections;
 use self::gate::{Gate, Visit, is_preflight};
 use crate::app::App;
 use crate::domain::refusal::Refusal;
@@ -150,7 +152,11 @@ async fn service_health(request: HttpRequest) -> Result<HttpResponse, Refusal> {
 ///
 /// # Errors
 /// When the socket can't be listened on.
-pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+pub fn serve(
+    app: &Arc<App>,
+    listener: TcpListener,
+    connections: Connections,
+) -> std::io::Result<Server> {
     let settings = app.settings.clone();
     let (is_mock, gate) = (settings.mock, Arc::new(Gate::new(Arc::clone(app))));
     let server = HttpServer::new(move || {
@@ -162,6 +168,9 @@ pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             .configure(|config| routes(config, is_mock))
     });
     let server = server
+        .on_connect(move |_, connection| {
+            connection.insert(connections.open());
+        })
         .workers(settings.workers)
         .keep_alive(policy::KEEP_ALIVE)
         .client_request_timeout(policy::HEAD_TIMEOUT)

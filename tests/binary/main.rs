@@ -6,6 +6,7 @@
     reason = "a test says by panicking what is wrong"
 )]
 
+mod activation;
 mod check_config;
 mod clients;
 mod commands;

@@ -1,5 +1,6 @@
 //! The last thing that happens to an answer: the right error body, and the headers that every answer carries.
 
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
@@ -119,6 +120,10 @@ impl Gate {
         }
         if let Some(echo) = echo {
             headers.insert(IDEMPOTENCY_KEY, echo);
+        }
+        if *self.app.stopping.borrow() {
+            let head = response.head_mut();
+            head.set_connection_type(ConnectionType::Close);
         }
         response
     }
