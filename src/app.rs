@@ -6,6 +6,7 @@ pub mod faults;
 pub mod forward;
 mod inspect;
 pub mod keys;
+mod metrics;
 pub mod mock;
 pub mod objects;
 mod once;
@@ -34,6 +35,7 @@ pub use self::directory::{Directory, KeyEntry};
 use self::forward::Attendance;
 use self::inspect::Replays;
 pub use self::inspect::Standing;
+use self::metrics::Metrics;
 use self::mock::Mock;
 pub use self::once::{Answer, Call, Who};
 use self::operators::Operators;
@@ -68,6 +70,7 @@ pub struct App {
     pub operators: Operators,
     /// The latest requests.
     pub requests: RequestLog,
+    metrics: Metrics,
     /// What the mock's handles hold.
     pub mock: Mock,
     /// Told when the server stops, so that nothing that lasts keeps it.
@@ -176,6 +179,7 @@ impl App {
             operators: Operators::new(store.password().map_err(unreadable)?),
             requests: RequestLog::default(),
             webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,
+            metrics: Metrics::new()?,
             mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
@@ -210,6 +214,7 @@ impl App {
 
     /// Takes note of a request that has ended.
     pub fn note(&self, exchange: Arc<Exchange>) {
+        self.metrics.request(&exchange);
         if let Some(entry) = &exchange.key {
             entry.traffic.count(exchange.outcome(), exchange.at);
         }

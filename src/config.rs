@@ -35,6 +35,8 @@ use crate::policy;
 pub struct Settings {
     /// Where to serve; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to serve the metrics besides the admin socket; port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
     /// The data directory.
     pub data_dir: PathBuf,
     /// Limits of a key that has none of its own.
@@ -125,6 +127,7 @@ impl Settings {
             data_dir,
             listen,
             port,
+            metrics_listen,
             per_minute,
             per_day,
             concurrent,
@@ -169,6 +172,7 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             listen,
+            metrics_listen: metrics_on(metrics_listen, listen)?,
             listen_is_default,
             data_dir_is_default: data_dir.is_none(),
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
@@ -251,6 +255,16 @@ fn listen_on(
         )),
         (Some(listen), None) => Ok(listen),
         (None, port) => Ok(SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(default)))),
+    }
+}
+
+/// An address of the metrics' own: whoever may pay need not know how the server is.
+fn metrics_on(metrics: Option<SocketAddr>, api: SocketAddr) -> Result<Option<SocketAddr>, String> {
+    match metrics {
+        Some(metrics) if metrics == api && metrics.port() != 0 => Err(format!(
+            "metrics_listen = {metrics}: the API listens there; choose another port"
+        )),
+        Some(_) | None => Ok(metrics),
     }
 }
 

@@ -41,7 +41,7 @@
 //! | `limiter` | governor | who may now; memory only |
 //! | `store` | sled, bincode, the disk | what must outlive the process |
 //! | `simulator` | the test cards | what test mode pretends |
-//! | `clock`, `entropy`, `config`, `logging` | the system's time, its randomness, the environment, the log | |
+//! | `clock`, `entropy`, `config`, `logging`, `metrics` | the system's time, its randomness, the environment, the log, Prometheus | |
 //! | `domain` | nothing | the rules, and the types they speak in |
 //! | `policy` | nothing | every number, with its unit and its reason |
 
@@ -59,6 +59,7 @@ pub mod entropy;
 pub mod http;
 pub mod limiter;
 pub mod logging;
+pub mod metrics;
 pub mod policy;
 pub mod serve;
 pub mod simulator;

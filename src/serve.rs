@@ -31,11 +31,31 @@ pub struct Running {
     pub app: Arc<App>,
     api: ServerHandle,
     admin: ServerHandle,
+    /// The metrics' own server, if there is one.
+    pub metrics: Option<Metrics>,
     upkeep: Upkeep,
     deliverer: Deliverer,
     socket: PathBuf,
     /// On a socket that was passed, whose next server gets whoever has not been accepted yet.
     handed_on: Option<Connections>,
+}
+
+/// The server of the metrics on an address of its own.
+pub struct Metrics {
+    /// Where it listens.
+    pub address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl Metrics {
+    fn serve(app: &Arc<App>, listener: TcpListener) -> Result<Self, String> {
+        let fault = |e| format!("metrics can't be served: {e}");
+        let address = listener.local_addr().map_err(fault)?;
+        let server = http::serve_metrics(app, listener).map_err(fault)?;
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Ok(Self { address, handle })
+    }
 }
 
 /// Opens the data directory and serves it. The server answers when this returns.
@@ -57,6 +77,7 @@ pub fn start_on(
 ) -> Result<Running, String> {
     let is_passed = passed.is_some();
     let (listener, address) = listener::open(passed, &settings)?;
+    let metrics_listener = settings.metrics_listen.map(listener::bind).transpose()?;
     if is_passed {
         listener::note_passed(&settings, address);
     }
@@ -66,6 +87,9 @@ pub fn start_on(
     let socket = app.settings.data_dir.join(SOCKET);
     let admin = serve_admin(&app, &socket)
         .map_err(|e| format!("can't listen on {}: {e}", socket.display()))?;
+    let metrics = metrics_listener
+        .map(|listener| Metrics::serve(&app, listener))
+        .transpose()?;
     let connections = Connections::default();
     let api = http::serve(&app, listener, connections.clone())
         .map_err(|e| format!("can't listen on {address}: {e}"))?;
@@ -76,6 +100,7 @@ pub fn start_on(
         app,
         api: api.handle(),
         admin: admin.handle(),
+        metrics,
         upkeep,
         socket,
         handed_on: is_passed.then_some(connections),
@@ -103,6 +128,9 @@ impl Running {
         let left = limit.saturating_sub(watch.elapsed());
         self.app.unattended_ended(left).await;
         self.admin.stop(true).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.handle.stop(true).await;
+        }
         drop(std::fs::remove_file(&self.socket));
         drop(self.upkeep);
         self.deliverer.ended().await;

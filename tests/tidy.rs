@@ -9,6 +9,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/"]),
     ("bincode", &["src/store/"]),
     ("governor", &["src/limiter/meter.rs"]),
+    ("prometheus", &["src/metrics.rs"]),
     ("clap", &["src/cli/", "src/config.rs", "src/config/"]),
     (
         "env::",
@@ -61,6 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/serve.rs",
             "src/config/",
             "src/cli/serve.rs",
+            "src/app/metrics/process.rs",
         ],
     ),
     ("std::io::stdout", &["src/cli/"]),
@@ -86,6 +88,7 @@ const LAYERS: &[&[&str]] = &[
         "entropy",
         "config",
         "logging",
+        "metrics",
     ],
     &["domain"],
     &["policy"],

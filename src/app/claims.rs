@@ -47,6 +47,13 @@ impl Claims {
         self.0.lock().len()
     }
 
+    /// How many there are, and since when the oldest is.
+    pub(super) fn standing(&self) -> (usize, Option<Timestamp>) {
+        let claims = self.0.lock();
+        let oldest = claims.values().map(|claim| claim.first_at).min();
+        (claims.len(), oldest)
+    }
+
     /// Those that were over before this time.
     fn over_before(&self, over: Timestamp) -> Vec<RecordId> {
         let claims = self.0.lock();

@@ -110,6 +110,11 @@ impl Directory {
         all
     }
 
+    /// Shows every key, in no order.
+    pub fn each(&self, look: impl FnMut(&Arc<KeyEntry>)) {
+        self.keys.read().by_id.values().for_each(look);
+    }
+
     /// Puts a key in force as it now is; its counters go on.
     pub fn put(&self, key: ApiKey, now: Timestamp) -> Arc<KeyEntry> {
         let limits = self.limits.with(key.limits);

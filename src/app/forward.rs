@@ -193,6 +193,7 @@ impl App {
         let entered = link.enter().await;
         let passage = entered.map_err(|Busy { retry_after, why }| {
             log::debug!(request_id = call.request_id.as_str(); "{}: nothing goes to the upstream: {why}", call.request_id);
+            self.metrics.not_sent(entry.key.mode);
             Refusal::UpstreamUnavailable {
                 retry_after,
                 is_open: is_resumed,

@@ -215,7 +215,7 @@ impl App {
         let open = self.claims.find(&id, call.now);
         let stored = self.store.record(&id)?;
         let kept_until = stored.as_ref().map(|record| record.expires_at);
-        match (decide(stored, open, fingerprint, call.now), claim) {
+        let found = match (decide(stored, open, fingerprint, call.now), claim) {
             (Decision::Run, Some(claim)) => Ok(Found::Run(claim)),
             (Decision::Resume(open), Some(claim)) => {
                 Ok(Found::Resume(claim.since(open.first_at), Box::new(open)))
@@ -229,7 +229,9 @@ impl App {
             }
             (Decision::Done(status), _) => Err(Refusal::AnswerNotKept { status }),
             (Decision::Mismatch, _) => Err(Refusal::IdempotencyKeyReused),
-        }
+        };
+        self.metrics.found(&found);
+        found
     }
 
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is

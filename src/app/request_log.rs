@@ -296,6 +296,11 @@ impl RequestLog {
         (found, rings.latest)
     }
 
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        policy::WATCHERS.saturating_sub(self.places.available_permits())
+    }
+
     /// Takes a place among those who watch; None when all are taken.
     pub fn watch(&self) -> Option<Watching> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;

@@ -6,6 +6,7 @@ mod body;
 mod dial;
 pub mod headers;
 mod link;
+mod load;
 mod turn;
 
 use std::sync::Arc;

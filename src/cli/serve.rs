@@ -78,6 +78,13 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
             ""
         }
     );
+    let metrics = running
+        .metrics
+        .as_ref()
+        .map(|metrics| format!("http://{}/metrics", metrics.address));
+    if let Some(metrics) = &metrics {
+        log::info!("metrics on {metrics}");
+    }
     for (mode, upstream) in [(Mode::Live, &settings.live), (Mode::Test, &settings.test)] {
         if let Some(upstream) = upstream {
             log::info!("{}", going_up(mode, upstream));
@@ -86,6 +93,9 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
     if json {
         let (pid, data_dir) = (std::process::id(), &settings.data_dir);
         let mut line = serde_json::json!({ "url": url, "pid": pid, "data_dir": data_dir });
+        if let Some(metrics) = metrics {
+            line["metrics"] = metrics.into();
+        }
         let webhooks = webhooks(&running.app);
         if !webhooks.is_empty() {
             line["webhooks"] = webhooks.into();

@@ -32,6 +32,9 @@ pub struct Given {
         conflicts_with = "listen"
     )]
     pub(super) port: Option<u16>,
+    /// Address and port where Prometheus finds /metrics, besides the admin socket [default: none]
+    #[arg(long, env = "ATLAS_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
+    pub(super) metrics_listen: Option<SocketAddr>,
     /// Requests a minute of a key that has no limit of its own [default: 1000]
     #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N", value_parser = limit)]
     pub(super) per_minute: Option<u32>,
@@ -128,6 +131,7 @@ impl Given {
             // The two say the same thing, so one here outweighs the other there.
             listen: self.listen.or(other.listen.filter(|_| self.port.is_none())),
             port: self.port.or(other.port.filter(|_| self.listen.is_none())),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
             per_minute: self.per_minute.or(other.per_minute),
             per_day: self.per_day.or(other.per_day),
             concurrent: self.concurrent.or(other.concurrent),

@@ -17,6 +17,7 @@ impl Settings {
         // Named one by one, so that a new setting is not forgotten here.
         let Self {
             listen,
+            metrics_listen,
             data_dir,
             limits,
             per_address,
@@ -45,6 +46,10 @@ impl Settings {
         } = self;
         let mut shown: Vec<Shown> = [
             ("listen", listen.to_string().into()),
+            (
+                "metrics_listen",
+                metrics_listen.map(|address| address.to_string()).into(),
+            ),
             ("data_dir", data_dir.display().to_string().into()),
             ("per_minute", limits.per_minute.into()),
             ("per_day", limits.per_day.into()),

@@ -83,6 +83,11 @@ impl Circuit {
         })
     }
 
+    /// Whether requests pass, as long as none fails.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     /// How long no request may be sent, if none may now. Asks for nothing.
     pub fn rest(&self, now: Timestamp) -> Option<Duration> {
         match self.state {

@@ -7,6 +7,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 
 use super::dashboard::door;
+use super::metrics;
 use super::refusal::respond;
 use crate::app::App;
 use crate::app::claims::ClaimCommand;
@@ -23,6 +24,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::JsonConfig::default().limit(COMMAND_MAX))
         .route("/keys", web::post().to(keys))
+        .route(metrics::PATH, web::get().to(metrics::show))
         .route("/operators", web::post().to(operators))
         .route("/claims", web::post().to(claims))
         .route("/verify", web::post().to(verify))

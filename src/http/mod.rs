@@ -14,6 +14,7 @@ mod docs;
 mod forward;
 mod gate;
 mod headers;
+mod metrics;
 mod mock;
 mod money;
 pub mod openapi;
@@ -35,6 +36,7 @@ use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web
 
 pub use self::connections::Connections;
 use self::gate::{Gate, Visit, is_preflight};
+pub use self::metrics::serve_metrics;
 use crate::app::App;
 use crate::domain::refusal::Refusal;
 use crate::policy;

@@ -68,19 +68,24 @@ pub(super) fn open(
     let listen = settings.listen;
     let listener = match passed {
         Some(socket) => socket,
-        None => TcpListener::bind(listen).map_err(|e| {
-            let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
-                "; another server is there, an atlas perhaps: stop it, or choose another port with --port (0 takes a free one)"
-            } else {
-                ""
-            };
-            format!("can't listen on {listen}: {e}{advice}")
-        })?,
+        None => bind(listen)?,
     };
     let address = listener
         .local_addr()
         .map_err(|e| format!("can't listen on {listen}: {e}"))?;
     Ok((listener, address))
+}
+
+/// A socket of our own.
+pub(super) fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(listen).map_err(|e| {
+        let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
+            "; another server is there, an atlas perhaps: stop it, or choose another port (0 takes a free one)"
+        } else {
+            ""
+        };
+        format!("can't listen on {listen}: {e}{advice}")
+    })
 }
 
 /// Says that the socket is a passed one, and that the setting is not gone by.

@@ -11,16 +11,19 @@
 //! threads; and it cuts its log silently at the first byte that it can't read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::Notify;
 
 use super::Options;
+use super::figures::{Fate, Figures};
 use super::open::damaged;
-use super::rows::Row;
+use super::rows::{Row, Table};
 use super::tables::Tables;
 use super::wal::{Entry, Wal};
+use crate::clock::Stopwatch;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -136,6 +139,7 @@ pub(super) struct Journal {
     min_free: u64,
     sequence: u64,
     latest: Timestamp,
+    pub(super) figures: Arc<Figures>,
 }
 
 impl Journal {
@@ -145,7 +149,9 @@ impl Journal {
         let (sequence, latest) = tables
             .last_checkpoint()
             .map_err(|why| damaged(&dir, &why))?;
+        let fault = |e: sled::Error| format!("the store can't be read: {e}");
         let mut journal = Self {
+            figures: Arc::new(Figures::new()?),
             wal,
             tables,
             dir,
@@ -160,6 +166,9 @@ impl Journal {
         journal
             .checkpoint()
             .map_err(|e| format!("the store can't be written: {e}"))?;
+        let last = journal.tables.trees.of(Table::Answers).last();
+        let last = last.map_err(fault)?.map(|(key, _)| key.to_vec());
+        journal.figures.records.begin(last);
         Ok(journal)
     }
 
@@ -198,7 +207,9 @@ impl Journal {
     /// Brings every row that was applied to the disk for good, and begins the log anew.
     fn checkpoint(&mut self) -> sled::Result<()> {
         self.tables.checkpoint(self.sequence, self.latest)?;
-        self.wal.rewind().map_err(sled::Error::from)
+        self.wal.rewind()?;
+        self.figures.checkpoint();
+        Ok(())
     }
 
     fn commit(&mut self, group: &[Commit]) -> sled::Result<()> {
@@ -211,9 +222,14 @@ impl Journal {
         if !self.wal.prepare(sequence, latest, rows()) {
             self.checkpoint()?;
         }
+        let watch = Stopwatch::start();
         self.wal.append(sequence)?;
+        self.figures
+            .synced(group.len(), watch.elapsed(), self.wal.end());
         (self.sequence, self.latest) = (sequence, latest);
-        self.tables.trees.apply_all(rows().flatten())
+        self.tables.trees.apply_all(rows().flatten())?;
+        self.figures.records.applied(rows().flatten());
+        Ok(())
     }
 
     /// The last checkpoint; nothing is committed after it.
@@ -227,12 +243,14 @@ impl Journal {
         let _vital = Vital(health);
         while let Ok(first) = queue.recv() {
             let mut group = gather(first, queue);
+            self.figures.unqueue(group.len());
             self.watch_space(health);
             if health.check().is_err() {
                 let refused = |commit: &mut Commit| {
                     commit.urgency == Urgency::Ordinary || health.has_failed()
                 };
-                group.extract_if(.., refused).for_each(drop);
+                let refused = group.extract_if(.., refused).count();
+                self.figures.ended(refused, Fate::Refused);
             }
             if group.is_empty() {
                 continue;
@@ -240,6 +258,8 @@ impl Journal {
             let outcome = self
                 .commit(&group)
                 .map_err(|error| health.fail_with(&error));
+            let fate = outcome.map_or(Fate::Failed, |()| Fate::Kept);
+            self.figures.ended(group.len(), fate);
             group
                 .into_iter()
                 .for_each(|mut commit| commit.tell(outcome));

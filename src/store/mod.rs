@@ -8,6 +8,7 @@
 //!   written any more and [`Store::failed`] tells.
 
 mod claims;
+mod figures;
 mod journal;
 mod open;
 mod operator;
@@ -35,6 +36,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::figures::{Fate, Figures};
 use self::journal::{Commit, Done, Health, Journal, Urgency, Vital, missing_space};
 use self::rows::{Row, Table, Unreadable};
 use self::tables::Trees;
@@ -67,6 +69,7 @@ pub struct Options {
 pub struct Store {
     trees: Arc<Trees>,
     health: Arc<Health>,
+    figures: Arc<Figures>,
     dir: PathBuf,
     options: Options,
     latest: Timestamp,
@@ -90,7 +93,7 @@ impl Store {
             lock,
         } = open::open(dir, options, random)?;
         let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
-        let health = Arc::new(Health::default());
+        let (health, figures) = (Arc::new(Health::default()), Arc::clone(&journal.figures));
         let (sender, queue) = sync_channel(policy::QUEUE);
         let watched = Arc::clone(&health);
         let writer = std::thread::Builder::new()
@@ -102,6 +105,7 @@ impl Store {
             Self {
                 trees,
                 health,
+                figures,
                 dir: dir.to_owned(),
                 options,
                 latest,
@@ -284,8 +288,10 @@ impl Store {
             .map(|(sender, _)| sender.clone());
         let commit = Commit::new(urgency, at, rows, done);
         // A commit that can't be queued is dropped, and so told that it failed.
-        if let Some(sender) = sender {
-            let _ = sender.try_send(commit);
+        self.figures.queue();
+        if sender.is_none_or(|sender| sender.try_send(commit).is_err()) {
+            self.figures.unqueue(1);
+            self.figures.ended(1, Fate::Refused);
         }
     }
 

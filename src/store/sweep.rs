@@ -41,8 +41,10 @@ impl Store {
             drop(swap);
             replays.remove(&key).map_err(fault)?;
             answers.remove(&key).map_err(fault)?;
+            self.figures.records.removed(&key);
             removed += 1;
         }
+        self.figures.swept(removed);
         Ok(removed)
     }
 }

@@ -85,6 +85,11 @@ impl Wal {
         self.acknowledged
     }
 
+    /// Bytes of the present round.
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Opens the log and reads the entries of its present round.
     ///
     /// # Errors

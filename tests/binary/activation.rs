@@ -273,11 +273,7 @@ fn what_can_not_be_served_on_is_refused_by_name() {
             "LISTEN_PID=$$ LISTEN_FDS=many".to_owned(),
             "invalid LISTEN_FDS",
         ),
-        (
-            tcp().into(),
-            format!("exec 3<&-; {one}"),
-            not_tcp,
-        ),
+        (tcp().into(), format!("exec 3<&-; {one}"), not_tcp),
     ];
     for (descriptor, told, why) in cases {
         let ended = serve_on(descriptor, &told, &temporary.path().join("data"));

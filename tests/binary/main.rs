@@ -14,6 +14,7 @@ mod dashboard;
 mod disk;
 mod fixtures;
 mod logs;
+mod metrics;
 mod mock;
 mod openapi;
 mod process;

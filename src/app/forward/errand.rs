@@ -1,6 +1,7 @@
 //! A request on its way up, and what becomes of its claim by what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -47,6 +48,7 @@ impl Errand {
         let watch = Stopwatch::start();
         let again = self.link.again(&self.call.method);
         let Self {
+            app,
             link,
             call,
             request,
@@ -54,7 +56,7 @@ impl Errand {
             ..
         } = *self;
         let sent = passage.send(request, again).await;
-        let reached = Some(reached(&call, &sent, watch));
+        let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
         let next = next(&call, &link);
         let does = matches!(call.method.as_str(), "POST" | "PATCH");
         let answer = match sent {
@@ -87,7 +89,7 @@ impl Errand {
         }
         let watch = Stopwatch::start();
         let sent = passage.send(request, link.again(&call.method)).await;
-        let reached = Some(reached(&call, &sent, watch));
+        let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
         let next = next(&call, &link);
         let give = async |answer| {
             let given = pass(answer, Bytes::new()).await;
@@ -216,7 +218,15 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
     Ok(Forwarded::Fresh(head, body))
 }
 
-fn reached(call: &Call, sent: &Result<upstream::Answer, Fault>, watch: Stopwatch) -> Reached {
+fn reached(
+    app: &App,
+    call: &Call,
+    sent: &Result<upstream::Answer, Fault>,
+    took: Duration,
+) -> Reached {
+    if let Who::Merchant(entry) = &call.who {
+        app.metrics.sent(entry.key.mode, sent, took);
+    }
     if let Ok(upstream::Answer { status: 401, .. }) = sent {
         // The client reads that a key is wrong, and it is not the client's.
         log::warn!(
@@ -227,7 +237,7 @@ fn reached(call: &Call, sent: &Result<upstream::Answer, Fault>, watch: Stopwatch
     }
     Reached {
         status: sent.as_ref().ok().map(|answer| answer.status),
-        took: watch.elapsed(),
+        took,
     }
 }
 

@@ -42,10 +42,10 @@ pub struct Link {
     /// Send on connections that are kept, and make new ones; one for each thread, since a connection ends with its thread.
     kept: Mutex<HashMap<ThreadId, Sender>>,
     dialler: Dialler,
-    connections: usize,
+    pub(super) connections: usize,
     /// Sends on new connections only.
     fresh: Sender,
-    places: Arc<Semaphore>,
+    pub(super) places: Arc<Semaphore>,
     pub(super) circuit: Mutex<Circuit>,
     pub(super) clock: Clock,
 }

@@ -131,13 +131,18 @@ async fn attempt(
     };
     let endpoint = match app.sendable(&due.endpoint) {
         Ok(endpoint) => endpoint,
-        Err(why) => return note(&app, due, delivery.given_up(now, why), claim).await,
+        Err(why) => {
+            app.metrics.given_up();
+            return note(&app, due, delivery.given_up(now, why), claim).await;
+        }
     };
     let took = Stopwatch::start();
     let secret = app.webhook_secret(&endpoint);
     let limit = app.settings.webhook_timeout;
     let outcome = post.send(&endpoint, &secret, &event, limit).await;
-    let tried = delivery.tried(now, took.elapsed(), outcome);
+    let took = took.elapsed();
+    app.metrics.attempt(&outcome, took);
+    let tried = delivery.tried(now, took, outcome);
     tell(&tried);
     note(&app, due, tried, claim).await
 }

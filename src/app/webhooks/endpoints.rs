@@ -153,7 +153,7 @@ impl App {
     ///
     /// # Errors
     /// Why not, as a sentence without its full stop.
-    pub(super) fn is_paused(&self, id: &EndpointId) -> bool {
+    pub(in crate::app) fn is_paused(&self, id: &EndpointId) -> bool {
         self.endpoint(id).is_some_and(|endpoint| endpoint.disabled)
     }
 
