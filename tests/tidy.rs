@@ -68,7 +68,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("std::io::stdout", &["src/cli/"]),
     (
         "TcpListener",
-        &["src/serve.rs", "src/serve/", "src/http/mod.rs"],
+        &[
+            "src/serve.rs",
+            "src/serve/",
+            "src/http/mod.rs",
+            "src/http/metrics.rs",
+        ],
     ),
     ("sleep(", &["src/store/open.rs"]),
 ];
