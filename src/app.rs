@@ -1,5 +1,6 @@
 //! The service's verbs, where domain, limiter and store meet. Knows nothing of HTTP.
 
+pub mod backup;
 pub mod claims;
 mod directory;
 pub mod faults;

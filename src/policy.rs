@@ -330,6 +330,23 @@ pub const VERIFY_LOOKS: usize = 3;
 /// How long the command line waits for a walk over all rows; a million take seconds.
 pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// Bytes of rows that a backup packs at once: enough to pack well, little to hold.
+pub const BACKUP_FRAME: usize = 256 * 1024;
+/// Bytes of rows, packed or not, that a backup claims at most to have in one piece: the largest group behind a full piece.
+pub const BACKUP_FRAME_MAX: usize = 16 * 1024 * 1024;
+/// How hard zstd tries: its fastest ordinary level packs rows to a third.
+pub const BACKUP_COMPRESSION: i32 = 1;
+/// Bytes that may be written to the store while a backup is made: some minutes under full load.
+pub const BACKUP_SPOOL: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of those that are kept aside whatever the disk has left.
+pub const BACKUP_SPOOL_FREE: u64 = 1024 * 1024;
+/// Pieces of a backup that wait for who reads it.
+pub const BACKUP_PIECES: usize = 4;
+/// How long one of them waits at most, at the server and at the command line.
+pub const BACKUP_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a backup may take: nothing that has expired is removed meanwhile. Ten million records take some minutes.
+pub const BACKUP_MOST: Duration = Duration::from_secs(60 * 60);
+
 /// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.
 pub const QUEUE: usize = 4_096;
 /// Commits that share one sync at most.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::domain::secret::Pepper;
 use crate::entropy;
 use crate::store::{Options, Store, Unavailable, Verification};
 
@@ -52,19 +53,27 @@ impl App {
         settings: &Settings,
         command: VerifyCommand,
     ) -> Result<VerifyAnswer, String> {
-        let options = Options {
-            cache: settings.store_cache,
-            min_free_disk: settings.min_free_disk,
-            latest: None,
-        };
-        let random =
-            entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
-        let (store, _) = Store::open(&settings.data_dir, options, random)?;
+        let (store, _) = open_alone(settings)?;
         let now = store.latest().max(Clock::system().now());
         let verified = store.verify(command.repair, now);
         store
             .close(now, &[])
             .map_err(|Unavailable| "the store was not closed cleanly; see the log".to_owned())?;
         Ok(verified.into())
+    }
+}
+
+/// Opens a store without serving it.
+pub(super) fn open_alone(settings: &Settings) -> Result<(Store, Pepper), String> {
+    let random =
+        entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
+    Store::open(&settings.data_dir, options_of(settings), random)
+}
+
+pub(super) fn options_of(settings: &Settings) -> Options {
+    Options {
+        cache: settings.store_cache,
+        min_free_disk: settings.min_free_disk,
+        latest: None,
     }
 }

@@ -1,11 +1,13 @@
 //! The command line: one file a command. Results go to standard output, everything else to standard error.
 
+mod backup;
 mod check_config;
 mod claims;
 mod dashboard;
 mod keys;
 mod openapi;
 mod remote;
+mod restore;
 mod serve;
 mod systemd;
 mod verify;
@@ -40,6 +42,8 @@ Examples:
   atlas openapi > atlas.json                    the API in OpenAPI 3.1, for code generators
   atlas keys import --name Old < secret.txt     a secret that exists elsewhere
   atlas verify                                  looks at every row of the store
+  atlas backup shop.atlas-backup                the whole store in one file, while it serves
+  atlas restore shop.atlas-backup               a store out of it, where there is none
   atlas settle clm_... --as done                what became of a charge whose answer was lost
   atlas webhooks add https://shop.example/hooks an endpoint; prints what it is signed with
 
@@ -132,6 +136,17 @@ enum Managing {
     /// Whether each can be read, and agrees with what it points to; sums of payments too. Exit status 1 when something is
     /// wrong. While a server uses the data directory, it looks.
     Verify(verify::Verify),
+    /// Copy the whole store into one file, while it serves or alone
+    ///
+    /// The file is the store as it was at one moment, after the command began: everything that was acknowledged by then,
+    /// compressed, with checksums. It is as secret as the data directory, since the pepper is in it. What is at its place
+    /// is replaced once the new one is whole and on disk.
+    Backup(backup::Backup),
+    /// Make a store out of a backup, in a data directory that is empty or missing
+    ///
+    /// It is built beside the directory, looked through as `verify` does, and only then moved to its place. Run it as the
+    /// user that atlas runs as.
+    Restore(restore::Restore),
     /// Add, show, roll, pause and remove webhook endpoints, where an account's events are told
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -213,6 +228,8 @@ impl Managing {
             Self::Claims(claims::Claims::List) => claims::list(place, json),
             Self::Settle(asked) => claims::settle(place, &asked, json),
             Self::Verify(asked) => verify::run(place, &asked, json),
+            Self::Backup(asked) => backup::run(place, &asked, json),
+            Self::Restore(asked) => restore::run(place, &asked, json),
             Self::Webhooks(webhooks) => webhooks::run(place, webhooks, json),
         }
     }

@@ -94,48 +94,55 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     Ok(answer)
 }
 
-/// What the server that uses the data directory answers; None when there is none. One that is just starting has the
-/// directory, and answers in a moment.
+/// What the server that uses the data directory answers; None when there is none.
 async fn by_server<A: DeserializeOwned>(
     settings: &Settings,
     path: &str,
     command: &impl Serialize,
     most: Duration,
 ) -> Result<Option<A>, String> {
+    let Some(server) = server_of(settings).await? else {
+        return Ok(None);
+    };
+    within(most, ask(server, path, command))
+        .await
+        .map(Some)
+        .map_err(|e| no_answer(settings, &*e))
+}
+
+/// A connection to the server that uses the data directory; None when there is none. One that is just starting has the
+/// directory, and listens in a moment.
+pub(super) async fn server_of(settings: &Settings) -> Result<Option<UnixStream>, String> {
     let mut tries = tokio::time::interval(policy::LOCK_RETRY);
     for _ in 0..policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32 {
-        let answer = ask_server(settings, path, command, most).await?;
-        if answer.is_some() || !is_in_use(&settings.data_dir) {
-            return Ok(answer);
+        let server = connect(settings).await?;
+        if server.is_some() || !is_in_use(&settings.data_dir) {
+            return Ok(server);
         }
         tries.tick().await;
     }
     Ok(None)
 }
 
-/// What the server answers that listens on the data directory's socket; None when none does.
-async fn ask_server<A: DeserializeOwned>(
-    settings: &Settings,
-    path: &str,
-    command: &impl Serialize,
-    most: Duration,
-) -> Result<Option<A>, String> {
+async fn connect(settings: &Settings) -> Result<Option<UnixStream>, String> {
     let socket = socket_of(&settings.data_dir);
     let server = match reachable(&socket) {
         Ok((path, _directory)) => UnixStream::connect(path).await,
         Err(error) => Err(error),
     };
     match server {
-        Ok(stream) => within(most, ask(stream, path, command))
-            .await
-            .map(Some)
-            .map_err(|e| format!("the server did not answer on {}: {e}", socket.display())),
+        Ok(stream) => Ok(Some(stream)),
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(format!(
             "{} belongs to another user: run this as the user that atlas runs as",
             socket.display()
         )),
         Err(_) => Ok(None),
     }
+}
+
+pub(super) fn no_answer(settings: &Settings, why: &dyn std::fmt::Display) -> String {
+    let socket = socket_of(&settings.data_dir);
+    format!("the server did not answer on {}: {why}", socket.display())
 }
 
 async fn ask<A: DeserializeOwned>(

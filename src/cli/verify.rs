@@ -41,7 +41,7 @@ pub(super) fn run(place: &Place, asked: &Verify, json: bool) -> Result<(), Failu
     Err(Failure::Failed(summary(&found, left)))
 }
 
-fn describe(fault: &Fault) -> String {
+pub(super) fn describe(fault: &Fault) -> String {
     let Fault {
         table,
         key,

@@ -109,6 +109,11 @@ impl Pepper {
         Self(bytes)
     }
 
+    /// The bytes, which belong into a backup and nowhere else: who has them can try secrets.
+    pub const fn for_backup(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The keyed hash of a secret as presented. The time taken depends on the length alone.
     pub fn hash(&self, presented: &[u8]) -> SecretHash {
         SecretHash(*blake3::keyed_hash(&self.0, presented).as_bytes())

@@ -5,6 +5,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
+use futures_util::stream;
 
 use super::dashboard::door;
 use super::metrics;
@@ -28,6 +29,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/operators", web::post().to(operators))
         .route("/claims", web::post().to(claims))
         .route("/verify", web::post().to(verify))
+        .route("/backup", web::post().to(backup))
         .route("/webhooks", web::post().to(webhooks));
 }
 
@@ -67,6 +69,14 @@ async fn claims(app: web::Data<App>, command: web::Json<ClaimCommand>) -> HttpRe
 
 async fn verify(app: web::Data<App>, command: web::Json<VerifyCommand>) -> HttpResponse {
     HttpResponse::Ok().json(app.verify(command.into_inner()).await)
+}
+
+async fn backup(app: web::Data<App>) -> HttpResponse {
+    let pieces = stream::unfold(app.backup(), async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Error>(piece), pieces))
+    });
+    HttpResponse::Ok().streaming(pieces)
 }
 
 async fn webhooks(app: web::Data<App>, command: web::Json<EndpointCommand>) -> HttpResponse {

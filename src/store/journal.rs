@@ -18,6 +18,7 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::Notify;
 
 use super::Options;
+use super::backup::Tap;
 use super::figures::{Fate, Figures};
 use super::open::damaged;
 use super::rows::{Row, Table};
@@ -135,6 +136,8 @@ impl Drop for Vital<'_> {
 pub(super) struct Journal {
     wal: Wal,
     pub(super) tables: Tables,
+    /// Where a backup listens.
+    pub(super) tap: Arc<Tap>,
     dir: PathBuf,
     min_free: u64,
     sequence: u64,
@@ -154,6 +157,7 @@ impl Journal {
             figures: Arc::new(Figures::new()?),
             wal,
             tables,
+            tap: Arc::default(),
             dir,
             min_free: options.min_free_disk,
             sequence,
@@ -169,6 +173,7 @@ impl Journal {
         let last = journal.tables.trees.of(Table::Answers).last();
         let last = last.map_err(fault)?.map(|(key, _)| key.to_vec());
         journal.figures.records.begin(last);
+        journal.tap = Arc::new(Tap::new(journal.sequence, journal.latest));
         Ok(journal)
     }
 
@@ -223,10 +228,12 @@ impl Journal {
             self.checkpoint()?;
         }
         let watch = Stopwatch::start();
+        let mut turn = self.tap.turn();
         self.wal.append(sequence)?;
         self.figures
             .synced(group.len(), watch.elapsed(), self.wal.end());
         (self.sequence, self.latest) = (sequence, latest);
+        turn.logged(sequence, latest, rows().flatten().count(), self.wal.rows());
         self.tables.trees.apply_all(rows().flatten())?;
         self.figures.records.applied(rows().flatten());
         Ok(())
@@ -264,6 +271,7 @@ impl Journal {
                 .into_iter()
                 .for_each(|mut commit| commit.tell(outcome));
         }
+        self.tap.close();
         self
     }
 

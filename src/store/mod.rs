@@ -7,8 +7,10 @@
 //! - When the disk is short of space, payments are refused and the store stays whole; when it fails, nothing is
 //!   written any more and [`Store::failed`] tells.
 
+mod backup;
 mod claims;
 mod figures;
+mod format;
 mod journal;
 mod open;
 mod operator;
@@ -16,6 +18,7 @@ mod outbox;
 mod payments;
 mod real_sync;
 mod reset;
+mod restore;
 mod rows;
 mod statistics;
 mod sweep;
@@ -47,11 +50,15 @@ use crate::domain::secret::Pepper;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
+pub use self::backup::{
+    Extent, GoOn, Head, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
+};
 pub use self::journal::Unavailable;
 pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
+pub use self::restore::{Restored, restore};
 pub use self::verify::{Fault, Verification};
 
 /// Settings of the store.
@@ -68,6 +75,10 @@ pub struct Options {
 /// The open store.
 pub struct Store {
     trees: Arc<Trees>,
+    /// Where a backup listens to the writer.
+    tap: Arc<backup::Tap>,
+    /// Held by whoever removes rows beside the log that belong together.
+    unlogged: Mutex<()>,
     health: Arc<Health>,
     figures: Arc<Figures>,
     dir: PathBuf,
@@ -87,13 +98,21 @@ impl Store {
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
-        let open::Opened {
-            journal,
-            pepper,
-            lock,
-        } = open::open(dir, options, random)?;
+        let lock = open::take(dir)?;
+        Self::open_taken(dir, lock, options, random)
+    }
+
+    /// The same in a directory that this process has taken.
+    fn open_taken(
+        dir: &Path,
+        lock: File,
+        options: Options,
+        random: [u8; 32],
+    ) -> Result<(Self, Pepper), String> {
+        let open::Opened { journal, pepper } = open::open(dir, options, random)?;
         let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
-        let (health, figures) = (Arc::new(Health::default()), Arc::clone(&journal.figures));
+        let (tap, figures) = (Arc::clone(&journal.tap), Arc::clone(&journal.figures));
+        let health = Arc::new(Health::default());
         let (sender, queue) = sync_channel(policy::QUEUE);
         let watched = Arc::clone(&health);
         let writer = std::thread::Builder::new()
@@ -104,6 +123,8 @@ impl Store {
         Ok((
             Self {
                 trees,
+                tap,
+                unlogged: Mutex::default(),
                 health,
                 figures,
                 dir: dir.to_owned(),

@@ -1,4 +1,4 @@
-//! Opening a data directory: who may, what a hard stop left behind, which format it has, and the pepper.
+//! Opening a data directory: who may, what a hard stop left behind, and the pepper.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -9,18 +9,11 @@ use std::time::{Duration, Instant};
 use super::journal::Journal;
 use super::tables::{CHECKPOINT, Tables};
 use super::wal::Wal;
-use super::{Options, rows};
+use super::{Options, format};
 use crate::domain::secret::Pepper;
 use crate::policy;
 
-/// Format of the store. A store of another one is refused.
-const FORMAT: u32 = 4;
-/// The formats before: every row of them is a row of this one, so they become this one by being opened.
-const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=3;
 const PEPPER_FILE: &str = "pepper";
-const NOT_OURS: &str =
-    "the directory holds a store, but not one of atlas: choose another --data-dir";
-
 /// The name of the thread that opens the store: a panic in it is sled's word for a damaged file, and is told as that.
 pub const OPENER: &str = "store-open";
 
@@ -28,14 +21,16 @@ pub const OPENER: &str = "store-open";
 pub(super) struct Opened {
     pub(super) journal: Journal,
     pub(super) pepper: Pepper,
-    /// Held until the store is closed: one process at a time.
-    pub(super) lock: File,
 }
 
-/// Opens or makes the store and the pepper in `dir`.
-pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Opened, String> {
+/// Makes the directory if it is missing, and takes it for this process, for as long as the file lives.
+pub(super) fn take(dir: &Path) -> Result<File, String> {
     make_dir(dir)?;
-    let lock = lock(dir)?;
+    lock(dir)
+}
+
+/// Opens or makes the store and the pepper in `dir`, which is taken.
+pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Opened, String> {
     let store_dir = dir.join("store");
     let is_new = !store_dir.join("db").exists();
     if is_new && Wal::exists(&store_dir) {
@@ -46,7 +41,7 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
     }
     make_dir(&store_dir)?;
     let db = open_database(&store_dir, options)?;
-    check_format(&db, is_new)?;
+    let found = format::check(&db, dir, is_new)?;
     let meta = db.open_tree("meta").map_err(|e| unreadable(&e))?;
     let pepper = pepper(dir, &meta, random)?;
     // Before the first checkpoint nothing was acknowledged, and a kill may have left half a journal.
@@ -54,10 +49,13 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
         if Wal::is_used(&store_dir) {
             return Err(damaged(&store_dir, "its tables are gone"));
         }
-        Wal::create(&store_dir)
+        Wal::create(&store_dir, 0)
             .map_err(|e| format!("the journal can't be made in {}: {e}", store_dir.display()))?;
     }
     let journal = Journal::recover(Tables::new(db, &store_dir)?, store_dir.clone(), options)?;
+    if let Some(old) = found.older() {
+        format::migrate(dir, &journal, &pepper, old, options)?;
+    }
     // A directory just made is an entry of its parent.
     let parent = dir
         .parent()
@@ -66,14 +64,10 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
     for path in [store_dir.as_path(), dir, parent] {
         sync_dir(path)?;
     }
-    Ok(Opened {
-        journal,
-        pepper,
-        lock,
-    })
+    Ok(Opened { journal, pepper })
 }
 
-fn unreadable(error: &sled::Error) -> String {
+pub(super) fn unreadable(error: &sled::Error) -> String {
     format!("the store can't be read: {error}")
 }
 
@@ -132,7 +126,7 @@ pub fn is_in_use(dir: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-fn make_dir(dir: &Path) -> Result<(), String> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -140,13 +134,13 @@ fn make_dir(dir: &Path) -> Result<(), String> {
         .map_err(|e| format!("the directory {} can't be made: {e}", dir.display()))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), String> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), String> {
     File::open(dir)
         .and_then(|handle| handle.sync_all())
         .map_err(|e| format!("{} can't be synced: {e}", dir.display()))
 }
 
-fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
+pub(super) fn open_database(dir: &Path, options: Options) -> Result<sled::Db, String> {
     remove_unfinished_snapshots(dir)?;
     let mut opened = open_once(dir, options);
     // A store closed a moment ago in this process may still be held by a thread of sled's.
@@ -284,39 +278,6 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, String> {
     Ok(snapshots.len())
 }
 
-fn check_format(db: &sled::Db, is_new: bool) -> Result<(), String> {
-    // A store of another program is not touched, not even by a tree of ours.
-    let is_ours = db.tree_names().iter().any(|name| name == b"meta");
-    let is_untouched = db.is_empty() && db.tree_names().len() == 1;
-    if !is_new && !is_ours && !is_untouched {
-        return Err(NOT_OURS.to_owned());
-    }
-    let meta = db.open_tree("meta").map_err(|e| unreadable(&e))?;
-    match meta
-        .get("format")
-        .map_err(|e| unreadable(&e))?
-        .map(|bytes| rows::decode_number(&bytes))
-    {
-        Some(Ok(FORMAT)) => Ok(()),
-        Some(Ok(old)) if OLD_FORMATS.contains(&old) => name_format(&meta),
-        Some(Ok(other)) => Err(format!(
-            "the store has format {other}, this atlas reads format {FORMAT}: use the atlas that wrote it, or a newer one"
-        )),
-        // A kill between making the store and naming its format leaves it empty.
-        None if meta.is_empty() && db.is_empty() && db.tree_names().len() == 2 => {
-            name_format(&meta)
-        }
-        Some(Err(_)) | None => Err(NOT_OURS.to_owned()),
-    }
-}
-
-/// On disk at the latest with the first checkpoint, which comes before the first row.
-fn name_format(meta: &sled::Tree) -> Result<(), String> {
-    meta.insert("format", rows::encode_number(FORMAT))
-        .map(drop)
-        .map_err(|e| format!("the store can't be written: {e}"))
-}
-
 /// Reads the pepper, or makes it for a store that has none yet. It lies beside the store, so that the store's files
 /// alone can't be used to try secrets.
 fn pepper(dir: &Path, meta: &sled::Tree, random: [u8; 32]) -> Result<Pepper, String> {
@@ -357,6 +318,23 @@ fn read_pepper(mut file: File) -> Option<Pepper> {
     let mut bytes = [0; 32];
     file.read_exact(&mut bytes).ok()?;
     (file.read(&mut [0]).ok()? == 0).then(|| Pepper::new(bytes))
+}
+
+/// Writes the pepper of a store that is restored, and says to the store that it is its own.
+pub(super) fn put_pepper(dir: &Path, meta: &sled::Tree, bytes: [u8; 32]) -> Result<(), String> {
+    pepper(dir, meta, bytes).map(drop)
+}
+
+/// Waits until sled has let go of a store that was closed in this process: it still has threads of its own then.
+pub(super) fn let_go(store_dir: &Path) {
+    let started = Instant::now();
+    let is_held = || {
+        let db = File::open(store_dir.join("db"));
+        db.is_ok_and(|db| matches!(db.try_lock(), Err(TryLockError::WouldBlock)))
+    };
+    while is_held() && started.elapsed() < policy::LOCK_PATIENCE {
+        std::thread::sleep(policy::LOCK_RETRY);
+    }
 }
 
 /// Written aside, synced and renamed, so that a kill leaves a whole pepper or none.

@@ -218,6 +218,10 @@ impl Store {
         if self.health.has_failed() {
             return Err(Unavailable);
         }
+        // As the sweeper does.
+        let Some(_turn) = self.unlogged() else {
+            return Ok(0);
+        };
         let fault = |e: sled::Error| unreadable("events", &e);
         let (events, deliveries) = (
             self.trees.of(Table::Events),

@@ -102,6 +102,16 @@ impl Tables {
         self.sync()
     }
 
+    /// Lets the format be named, and brings that to the disk for good.
+    pub(super) fn name_format(
+        &self,
+        name: impl FnOnce(&sled::Tree) -> Result<(), String>,
+    ) -> Result<(), String> {
+        name(&self.meta)?;
+        self.sync()
+            .map_err(|e| format!("the store can't be written: {e}"))
+    }
+
     fn sync(&self) -> sled::Result<()> {
         self.db.flush()?;
         self.file.sync_data().map_err(sled::Error::from)

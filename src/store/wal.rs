@@ -39,8 +39,8 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// Makes the log of a new store.
-    pub(super) fn create(dir: &Path) -> std::io::Result<()> {
+    /// Makes the log of a new store, or of one whose tables hold all up to a group.
+    pub(super) fn create(dir: &Path, group: u64) -> std::io::Result<()> {
         let mut file = File::options()
             .write(true)
             .create(true)
@@ -58,7 +58,7 @@ impl Wal {
             .truncate(true)
             .mode(0o600)
             .open(dir.join(HIGH_WATER_NAME))?;
-        high_water.write_all_at(&0_u64.to_be_bytes(), 0)?;
+        high_water.write_all_at(&group.to_be_bytes(), 0)?;
         high_water.sync_all()
     }
 
@@ -151,6 +151,11 @@ impl Wal {
         let checksum = checksum(&self.buffer);
         self.buffer[4..4 + CHECKSUM].copy_from_slice(&checksum);
         self.end + u64::from(length) <= policy::JOURNAL_BYTES
+    }
+
+    /// The rows of the prepared entry, as they are logged.
+    pub(super) fn rows(&self) -> &[u8] {
+        self.buffer.get(HEAD..).unwrap_or_default()
     }
 
     /// Writes the prepared entry and syncs it.
@@ -248,7 +253,7 @@ mod tests {
     #[test]
     fn entries_are_read_back_in_order() {
         let dir = tempfile::tempdir().expect("a directory");
-        Wal::create(dir.path()).expect("made");
+        Wal::create(dir.path(), 0).expect("made");
         let (mut wal, entries) = Wal::open(dir.path()).expect("opens");
         assert!(entries.is_empty());
         (1..=5).for_each(|sequence| assert!(append(&mut wal, sequence)));
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn a_new_round_hides_the_one_before() {
         let dir = tempfile::tempdir().expect("a directory");
-        Wal::create(dir.path()).expect("made");
+        Wal::create(dir.path(), 0).expect("made");
         let (mut wal, _) = Wal::open(dir.path()).expect("opens");
         let full = (1..)
             .find(|sequence| !append(&mut wal, *sequence))
@@ -273,7 +278,7 @@ mod tests {
     #[test]
     fn a_torn_entry_ends_the_log_and_an_acknowledged_one_is_missed() {
         let dir = tempfile::tempdir().expect("a directory");
-        Wal::create(dir.path()).expect("made");
+        Wal::create(dir.path(), 0).expect("made");
         let (mut wal, _) = Wal::open(dir.path()).expect("opens");
         assert!(append(&mut wal, 1));
         let torn_at = wal.end + 500;
@@ -301,7 +306,7 @@ mod tests {
     fn a_log_that_was_used_is_known_by_either_of_its_files() {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(!Wal::is_used(dir.path()), "there is none");
-        Wal::create(dir.path()).expect("made");
+        Wal::create(dir.path(), 0).expect("made");
         assert!(!Wal::is_used(dir.path()), "it is new");
         let (mut wal, _) = Wal::open(dir.path()).expect("opens");
         assert!(append(&mut wal, 1));

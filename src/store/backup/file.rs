@@ -1,0 +1,204 @@
+//! A backup as a file: it takes its place when it is whole, and leaves alone what was there until then.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::domain::time::Timestamp;
+use crate::policy;
+use crate::store::journal::missing_space;
+use crate::store::open::sync_dir;
+
+const PREFIX: &str = "atlas-";
+const SUFFIX: &str = ".atlas-backup";
+/// What the name ends in until it is whole.
+const PARTIAL: &str = ".partial";
+
+/// The name of a backup among others of the same directory: those made later sort later.
+pub fn name_of(made_at: Timestamp) -> String {
+    let digits = |c: &char| c.is_ascii_alphanumeric();
+    // 2026-11-28T03:15:00.000Z without what some file systems refuse, and without the part of the second.
+    let text = made_at.rfc3339();
+    let seconds = text.split('.').next().unwrap_or_default();
+    let seconds: String = seconds.chars().filter(digits).collect();
+    format!("{PREFIX}{seconds}Z{SUFFIX}")
+}
+
+/// Whether it is a name that [`name_of`] gives.
+fn is_name(name: &str) -> bool {
+    let inner = name
+        .strip_prefix(PREFIX)
+        .and_then(|name| name.strip_suffix(SUFFIX));
+    inner.is_some_and(|inner| {
+        let shape = inner.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+        shape && inner.len() == 16
+    })
+}
+
+/// Removes all but the latest `keep` backups that were named by [`name_of`] in `dir`, and what killed ones have left; says
+/// which.
+///
+/// # Errors
+/// One line for the operator.
+pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
+    let list = fs::read_dir(dir).map_err(|e| format!("{} can't be listed: {e}", dir.display()))?;
+    let mut names: Vec<String> = list
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    for name in &names {
+        if name.strip_suffix(PARTIAL).is_some_and(is_name) {
+            // One that is being written stays.
+            drop(remove_leftover(&dir.join(name)));
+        }
+    }
+    names.retain(|name| is_name(name));
+    names.sort_unstable();
+    let old = names.len().saturating_sub(keep);
+    let removed = names.drain(..old).map(|name| {
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(path),
+            Err(e) => Err(format!("{} can't be removed: {e}", path.display())),
+        }
+    });
+    removed.collect()
+}
+
+/// Opens a backup to be read.
+///
+/// # Errors
+/// One line for the operator.
+pub fn open_backup(path: &Path) -> Result<File, String> {
+    File::open(path).map_err(|e| format!("{} can't be read: {e}", path.display()))
+}
+
+/// A file that is being written beside its place. Dropped without [`NewFile::keep`], it is gone.
+pub struct NewFile {
+    file: File,
+    partial: PathBuf,
+    place: PathBuf,
+    dir: PathBuf,
+    /// Free space that has to remain, in bytes.
+    floor: u64,
+    /// Bytes since that was looked at.
+    unchecked: usize,
+    is_kept: bool,
+}
+
+impl NewFile {
+    /// Begins a file for `place`, readable by its owner only. On the disk of the store, `min_free` twice over is left, so
+    /// that payments are not refused for it.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn create(place: &Path, store: &Path, min_free: u64) -> Result<Self, String> {
+        // Behind a link, what it leads to is replaced, not the link.
+        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let fault =
+            |e: &dyn std::fmt::Display| format!("{} can't be written: {e}", place.display());
+        if fs::metadata(&place).is_ok_and(|there| !there.is_file()) {
+            return Err(fault(&"it is no file; for a pipe, say - and redirect it"));
+        }
+        let name = place.file_name().ok_or_else(|| fault(&"it has no name"))?;
+        let mut partial = name.to_owned();
+        partial.push(PARTIAL);
+        let partial = place.with_file_name(partial);
+        let dir = match place.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        remove_leftover(&partial)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&partial)
+            .map_err(|e| fault(&e))?;
+        file.try_lock().map_err(|e| fault(&e))?;
+        let disk = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
+        let is_beside = disk(&dir) == disk(store);
+        Ok(Self {
+            file,
+            partial,
+            place,
+            dir,
+            floor: if is_beside {
+                min_free.saturating_mul(2)
+            } else {
+                0
+            },
+            unchecked: 0,
+            is_kept: false,
+        })
+    }
+
+    /// Where it will be.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Puts it in its place: on disk, whole, when this returns.
+    ///
+    /// # Errors
+    /// One line for the operator; then the place is as it was.
+    pub fn keep(mut self) -> Result<(), String> {
+        let fault = |e: std::io::Error| format!("{} can't be written: {e}", self.place.display());
+        self.file.sync_all().map_err(fault)?;
+        fs::rename(&self.partial, &self.place).map_err(fault)?;
+        self.is_kept = true;
+        sync_dir(&self.dir)
+    }
+}
+
+/// What a backup that was killed has left; one that is being written is left alone.
+fn remove_leftover(partial: &Path) -> Result<(), String> {
+    let fault = |e: &dyn std::fmt::Display| format!("{} can't be removed: {e}", partial.display());
+    match File::open(partial) {
+        Ok(file) => match file.try_lock() {
+            Ok(()) => fs::remove_file(partial).map_err(|e| fault(&e)),
+            Err(TryLockError::WouldBlock) => Err(format!(
+                "{} is being written by another backup: wait until it is done",
+                partial.display()
+            )),
+            Err(TryLockError::Error(error)) => Err(fault(&error)),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.unchecked >= policy::BACKUP_FRAME {
+            self.unchecked = 0;
+            if missing_space(&self.dir, self.floor) > 0 {
+                return Err(std::io::Error::new(
+                    ErrorKind::StorageFull,
+                    "the disk is nearly full, and it is the store's too: choose another, or free some of it",
+                ));
+            }
+        }
+        let written = self.file.write(bytes)?;
+        self.unchecked += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What stays is removed by the next one.
+            drop(fs::remove_file(&self.partial));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A store out of a backup. It is built beside its place, opened and looked through, and only then moved there: what is
+//! in the place is nothing, or all of it.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zstd::bulk::Decompressor;
+
+use super::backup::{Part, Reader, Summary, unpack};
+use super::format::{self, FORMAT};
+use super::tables::Tables;
+use super::wal::Wal;
+use super::{Options, Store, Unavailable, Verification, open, rows};
+
+/// What became of a restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// What the backup says of itself.
+    pub backup: Summary,
+    /// What a look at every row has found.
+    pub found: Verification,
+}
+
+/// Makes a store in `dir`, which is empty or missing, out of a backup.
+///
+/// # Errors
+/// One line for the operator; then `dir` is as it was.
+pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restored, String> {
+    let place = vacant(dir)?;
+    let parent = match place.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    let of_backup = |why: String| format!("the backup can't be restored: {why}");
+    let mut reader = Reader::open(input, FORMAT).map_err(of_backup)?;
+    open::make_dir(&parent)?;
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.restoring-");
+    // A restore that was killed could not remove what it had built.
+    for left in open::abandoned(&parent, &prefix, Duration::ZERO) {
+        fs::remove_dir_all(&left)
+            .map_err(|e| format!("{} can't be removed: {e}", left.display()))?;
+    }
+    let aside = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent);
+    let aside = aside.map_err(|e| format!("nothing can be made in {}: {e}", parent.display()))?;
+    let lock = open::take(aside.path())?;
+    let backup = fill(&mut reader, aside.path(), options).map_err(of_backup)?;
+    // Without the pepper in the backup this would be another one, and be refused.
+    let (store, _) = Store::open_taken(aside.path(), lock, options, [0; 32])?;
+    let fault = |Unavailable| "the restored store can't be used; see the log".to_owned();
+    let found = store.verify(false, backup.extent.latest).map_err(fault)?;
+    store.close(backup.extent.latest, &[]).map_err(fault)?;
+    drop(store);
+    open::let_go(&aside.path().join("store"));
+    fs::rename(aside.path(), &place).map_err(|e| {
+        format!(
+            "the restored store can't be moved to {}: {e}",
+            place.display()
+        )
+    })?;
+    // It has moved: there is nothing to remove any more.
+    drop(aside.keep());
+    open::sync_dir(&parent)?;
+    Ok(Restored { backup, found })
+}
+
+/// The place itself, behind any links, if nothing is there.
+fn vacant(dir: &Path) -> Result<PathBuf, String> {
+    let shown = dir.display();
+    if open::is_in_use(dir) {
+        return Err(format!(
+            "a server uses {shown}: stop it, move that directory away, and restore then"
+        ));
+    }
+    let fault = |e: std::io::Error| format!("{shown} can't be looked at: {e}");
+    let place = match fs::canonicalize(dir) {
+        Ok(place) => place,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return if fs::symlink_metadata(dir).is_ok() {
+                Err(format!(
+                    "{shown} leads to nothing: name what it should lead to"
+                ))
+            } else {
+                Ok(dir.to_owned())
+            };
+        }
+        Err(error) => return Err(fault(error)),
+    };
+    if let Some(first) = fs::read_dir(&place).map_err(fault)?.next() {
+        let name = first.map_err(fault)?.file_name();
+        return Err(format!(
+            "{shown} is not empty ({} is there): move it away, or choose another --data-dir",
+            name.to_string_lossy()
+        ));
+    }
+    let disk = |path: &Path| fs::metadata(path).map(|about| about.dev());
+    let parent = place.parent().unwrap_or(Path::new("/"));
+    if disk(&place).map_err(fault)? != disk(parent).map_err(fault)? {
+        return Err(format!(
+            "{shown} is a disk of its own, and a restored store is moved to its place as a whole: choose a directory on it, as {}",
+            place.join("data").display()
+        ));
+    }
+    Ok(place)
+}
+
+/// Builds the store, up to the last row of the backup.
+fn fill(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<Summary, String> {
+    let store_dir = dir.join("store");
+    open::make_dir(&store_dir)?;
+    let db = open::open_database(&store_dir, options)?;
+    format::check(&db, dir, true)?;
+    let meta = db.open_tree("meta").map_err(|e| open::unreadable(&e))?;
+    open::put_pepper(dir, &meta, reader.pepper)?;
+    let tables = Tables::new(db, &store_dir)?;
+    let mut unpacker = Decompressor::new().map_err(|e| e.to_string())?;
+    let mut unpacked = Vec::new();
+    let unwritable = |e: sled::Error| format!("the store can't be written: {e}");
+    loop {
+        match reader.next()? {
+            Part::Rows(count, packed) => {
+                let rows = unpack(&mut unpacker, &packed, &mut unpacked)
+                    .and_then(|()| rows::decode_rows(&unpacked).ok())
+                    .filter(|rows| rows.len() == count as usize)
+                    .ok_or_else(|| reader.damaged())?;
+                tables.trees.apply_all(&rows).map_err(unwritable)?;
+            }
+            Part::End(backup) => {
+                let extent = backup.extent;
+                Wal::create(&store_dir, extent.group)
+                    .map_err(|e| format!("the journal can't be made: {e}"))?;
+                tables
+                    .checkpoint(extent.group, extent.latest)
+                    .map_err(unwritable)?;
+                return Ok(backup);
+            }
+        }
+    }
+}
