@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use clap::Args;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
 use super::{Failure, note, remote, say, settings_of_store, to_json};
 use crate::app::App;
@@ -108,7 +106,9 @@ async fn back_up<W: Write + Send + 'static>(
         return Ok((App::backup_alone(settings, &mut out)?, out));
     };
     let fault = |why: &dyn std::fmt::Display| remote::no_answer(settings, why);
-    let answer = ask(server).await.map_err(|e| fault(&*e))?;
+    let sent = remote::send(server, "/backup", Vec::new());
+    let answer = remote::within(policy::BACKUP_PATIENCE, sent).await;
+    let answer = answer.map_err(|e| fault(&*e))?;
     if answer.status() != StatusCode::OK {
         let line = "it is of another version than this command: start it anew";
         return Err(fault(&line));
@@ -145,17 +145,6 @@ async fn hand_over(mut body: Incoming, pieces: SyncSender<Bytes>) -> Result<(), 
             return Ok(());
         }
     }
-}
-
-async fn ask(server: UnixStream) -> Result<Response<Incoming>, Box<dyn std::error::Error>> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(server)).await?;
-    tokio::spawn(connection);
-    let request = Request::post("/backup")
-        .header("host", "atlas")
-        .body(Empty::<Bytes>::new())?;
-    let answer = tokio::time::timeout(policy::BACKUP_PATIENCE, sender.send_request(request));
-    Ok(answer.await??)
 }
 
 /// What comes from the server, as one thread reads it from another.

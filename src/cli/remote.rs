@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -146,33 +147,33 @@ pub(super) fn no_answer(settings: &Settings, why: &dyn std::fmt::Display) -> Str
 }
 
 async fn ask<A: DeserializeOwned>(
-    stream: UnixStream,
+    server: UnixStream,
     path: &str,
     command: &impl Serialize,
 ) -> Result<A, Box<dyn std::error::Error>> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::post(path)
-        .header("host", "atlas")
-        .header("content-type", "application/json")
-        .body(Full::<hyper::body::Bytes>::from(serde_json::to_vec(
-            command,
-        )?))?;
-    let answer = sender
-        .send_request(request)
-        .await?
-        .into_body()
-        .collect()
-        .await?
-        .to_bytes();
-    drop(sender);
-    drop(connection.await);
+    let answer = send(server, path, serde_json::to_vec(command)?).await?;
+    let answer = answer.into_body().collect().await?.to_bytes();
     Ok(serde_json::from_slice(&answer)?)
 }
 
+/// Sends one command; its answer may still be on its way.
+pub(super) async fn send(
+    server: UnixStream,
+    path: &str,
+    command: Vec<u8>,
+) -> Result<Response<Incoming>, Box<dyn std::error::Error>> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(server)).await?;
+    tokio::spawn(connection);
+    let request = Request::post(path)
+        .header("host", "atlas")
+        .header("content-type", "application/json")
+        .body(Full::<Bytes>::from(command))?;
+    Ok(sender.send_request(request).await?)
+}
+
 /// The server may hang: then say so instead of hanging too.
-async fn within<T>(
+pub(super) async fn within<T>(
     most: Duration,
     work: impl Future<Output = Result<T, Box<dyn std::error::Error>>>,
 ) -> Result<T, Box<dyn std::error::Error>> {

@@ -11,6 +11,7 @@
 
 mod file;
 mod frames;
+mod reader;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub use self::file::{NewFile, keep_latest, name_of, open_backup};
 pub use self::frames::{Extent, Head, Summary};
 use self::frames::{Kind, Writer};
-pub(super) use self::frames::{Part, Reader, unpack};
+pub(super) use self::reader::{Part, Reader, unpack};
 pub(super) use self::tap::Tap;
 use super::Store;
 use super::format::FORMAT;
