@@ -12,6 +12,7 @@
     reason = "a benchmark's results go to the terminal"
 )]
 
+mod backup;
 mod bare;
 mod disk;
 mod forward;

@@ -9,7 +9,7 @@ use crate::probe::create_sessions;
 use crate::report::{Row, Verdict};
 use crate::server::{Server, make_key};
 use crate::stats::thousands;
-use crate::{Outcome, load};
+use crate::{Outcome, backup, load};
 
 const RECORDS: u64 = 1_000_000;
 /// As many connections as commits share one sync: the fill is to be short, not gentle.
@@ -55,6 +55,7 @@ pub fn measure() -> Outcome<Vec<Row>> {
         beside: String::new(),
         verdict: Verdict::NoGoal,
     });
+    rows.extend(backup::measure(&data, &live)?);
     Ok(rows)
 }
 

@@ -198,7 +198,7 @@ pub fn make_key(dir: &Path, mode: &str) -> Outcome<String> {
 }
 
 /// The command with the settings of nobody's shell.
-fn atlas_command(dir: &Path, arguments: &[&str]) -> Command {
+pub fn atlas_command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(ATLAS);
     command.args(arguments).arg("--data-dir").arg(dir);
     std::env::vars_os()
