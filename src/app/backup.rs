@@ -19,7 +19,10 @@ impl App {
     pub fn backup(self: &Arc<Self>) -> Receiver<Bytes> {
         let (pieces, reader) = channel(policy::BACKUP_PIECES);
         let (app, runtime) = (Arc::clone(self), Handle::current());
-        let _ = tokio::task::spawn_blocking(move || app.write_backup(Pieces { pieces, runtime }));
+        // It ends by itself, also when nobody reads.
+        drop(tokio::task::spawn_blocking(move || {
+            app.write_backup(Pieces { pieces, runtime });
+        }));
         reader
     }
 

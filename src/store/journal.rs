@@ -227,8 +227,8 @@ impl Journal {
         if !self.wal.prepare(sequence, latest, rows()) {
             self.checkpoint()?;
         }
-        let watch = Stopwatch::start();
         let mut turn = self.tap.turn();
+        let watch = Stopwatch::start();
         self.wal.append(sequence)?;
         self.figures
             .synced(group.len(), watch.elapsed(), self.wal.end());

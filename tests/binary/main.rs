@@ -7,6 +7,8 @@
 )]
 
 mod activation;
+mod backup;
+mod backup_units;
 mod check_config;
 mod clients;
 mod commands;
@@ -15,6 +17,7 @@ mod disk;
 mod fixtures;
 mod logs;
 mod metrics;
+mod migration;
 mod mock;
 mod openapi;
 mod process;

@@ -113,9 +113,9 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_rates_it_well() {
     analyze(&["security", "--offline=true", "--threshold=15"]);
 }
 
-/// The system calls that the unit's filters let through.
-fn allowed_calls() -> BTreeSet<String> {
-    let unit = std::fs::read_to_string(unit()).expect("the unit");
+/// The system calls that a unit's filters let through.
+pub fn allowed_calls(unit: &Path) -> BTreeSet<String> {
+    let unit = std::fs::read_to_string(unit).expect("the unit");
     let mut allowed = calls_of("@default");
     for filter in unit
         .lines()
@@ -152,16 +152,10 @@ fn calls_of(name: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
-fn the_unit_lets_every_system_call_through_that_the_server_makes() {
-    if !has_tool("systemd-analyze", &["--version"]) {
-        return;
-    }
-    let Some(trace) = traced("all") else { return };
-    let allowed = allowed_calls();
-    assert!(allowed.len() > 200, "{allowed:?}");
+/// The system calls in a trace.
+pub fn calls_in(trace: &str) -> BTreeSet<&str> {
     // `123 openat(AT_FDCWD, ...) = 3`; the first is execve, which systemd makes before its filter.
-    let calls: BTreeSet<&str> = trace
+    trace
         .lines()
         .filter_map(|line| line.split_once(' '))
         .filter_map(|(_, call)| call.trim_start().split_once('('))
@@ -170,7 +164,18 @@ fn the_unit_lets_every_system_call_through_that_the_server_makes() {
             name.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn the_unit_lets_every_system_call_through_that_the_server_makes() {
+    if !has_tool("systemd-analyze", &["--version"]) {
+        return;
+    }
+    let Some(trace) = traced("all") else { return };
+    let allowed = allowed_calls(&unit());
+    assert!(allowed.len() > 200, "{allowed:?}");
+    let calls = calls_in(&trace);
     assert!(
         calls.contains("fdatasync") && calls.contains("seccomp"),
         "{calls:?}"

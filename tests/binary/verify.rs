@@ -19,7 +19,7 @@ fn post(client: &mut Client, secret: &str, path: &str, body: &str) -> Value {
 }
 
 /// A server with something in every table: a key, endpoints, a session that is paid and refunded, one that waits.
-fn served(directory: &Path) -> Atlas {
+pub fn served(directory: &Path) -> Atlas {
     let server = Atlas::serve(directory, &[]);
     let url = "http://127.0.0.1:1/nobody";
     let every = "payment.captured,refund.succeeded,session.expired";

@@ -1,0 +1,130 @@
+//! Another format of the store: an older one is backed up before it becomes ours, a newer one is refused.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::process::{Answer, Atlas, Client, read_log, run, text};
+
+const OURS: u32 = 4;
+
+/// Makes the store one of this format.
+fn mark(directory: &Path, format: u32) {
+    let store = sled::Config::new()
+        .path(directory.join("store"))
+        .segment_size(8 << 20)
+        .open()
+        .expect("opens");
+    let meta = store.open_tree("meta").expect("a tree");
+    meta.insert("format", &format.to_be_bytes())
+        .expect("written");
+    store.flush().expect("flushed");
+}
+
+fn marked(directory: &Path) -> u32 {
+    let store = sled::Config::new()
+        .path(directory.join("store"))
+        .segment_size(8 << 20)
+        .open()
+        .expect("opens");
+    let meta = store.open_tree("meta").expect("a tree");
+    let format = meta.get("format").expect("read").expect("a format");
+    u32::from_be_bytes(format.as_ref().try_into().expect("four bytes"))
+}
+
+fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
+    let mut client = Client::connect(server.address).expect("a connection");
+    let order = r#"{"amount":4990,"currency":"USD"}"#;
+    client.create(secret, key, order).expect("an answer")
+}
+
+#[test]
+fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (directory, place) = (
+        temporary.path().join("data"),
+        temporary.path().join("place"),
+    );
+    let server = Atlas::serve(&directory, &[]);
+    let secret = server.key(&[]);
+    let first = order(&server, &secret, "order_1");
+    // What was acknowledged is in the journal only.
+    server.kill();
+    mark(&directory, OURS - 1);
+    let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
+    // What an attempt has left that was killed.
+    std::fs::write(&copy, b"of long ago").expect("written");
+    std::fs::write(copy.with_extension("atlas-backup.partial"), b"half").expect("written");
+    let server = Atlas::serve(&directory, &[]);
+    let mode = std::fs::metadata(&copy)
+        .expect("a backup")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(order(&server, &secret, "order_1").body, first.body);
+    let later = order(&server, &secret, "order_2");
+    assert_eq!(server.terminate().code(), Some(0));
+    let log = read_log(&directory);
+    let says = format!(
+        "the store has format {} and becomes format {OURS}",
+        OURS - 1
+    );
+    assert!(
+        log.contains(&says) && log.contains("before-format-"),
+        "{log}"
+    );
+    assert_eq!(marked(&directory), OURS);
+    let made = std::fs::read(&copy).expect("read");
+    assert!(Atlas::serve(&directory, &[]).terminate().success());
+    assert_eq!(std::fs::read(&copy).expect("read"), made, "once is enough");
+    // The way back: what was there before, and nothing of what came after.
+    let restored = run(&["restore", copy.to_str().expect("text")], &place);
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let server = Atlas::serve(&place, &[]);
+    let again = order(&server, &secret, "order_1");
+    assert_eq!((again.replayed, again.body), (true, first.body));
+    let afresh = order(&server, &secret, "order_2");
+    assert!(!afresh.replayed && afresh.body != later.body);
+}
+
+#[test]
+fn a_store_that_can_t_be_backed_up_stays_what_it_is() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    assert!(Atlas::serve(&directory, &[]).terminate().success());
+    mark(&directory, OURS - 1);
+    let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
+    std::fs::create_dir(&copy).expect("in the way");
+    let refused = run(&["serve", "--listen", "127.0.0.1:0"], &directory);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("no backup of it could be made before that"),
+        "{said}"
+    );
+    assert_eq!(marked(&directory), OURS - 1);
+    std::fs::remove_dir(&copy).expect("out of the way");
+    assert!(Atlas::serve(&directory, &[]).terminate().success());
+    assert_eq!(marked(&directory), OURS);
+}
+
+#[test]
+fn a_newer_store_is_refused_with_the_way_back_if_there_is_one() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    assert!(Atlas::serve(&directory, &[]).terminate().success());
+    mark(&directory, OURS + 1);
+    let refusal = || {
+        let refused = run(&["serve", "--listen", "127.0.0.1:0"], &directory);
+        assert_eq!(refused.status.code(), Some(1));
+        text(&refused.stderr)
+    };
+    let said = refusal();
+    let says = format!("the store has format {}, this atlas", OURS + 1);
+    assert!(said.contains(&says) && !said.contains("restore"), "{said}");
+    let copy = directory.join(format!("before-format-{}.atlas-backup", OURS + 1));
+    std::fs::write(&copy, b"a backup").expect("written");
+    let said = refusal();
+    let back = format!("restore {} into an empty directory", copy.display());
+    assert!(said.contains(&back), "{said}");
+    assert_eq!(marked(&directory), OURS + 1, "it is left alone");
+}
