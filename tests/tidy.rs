@@ -19,6 +19,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/store/real_sync.rs",
             "src/cli/serve.rs",
             "src/logging.rs",
+            "src/cli/install/files.rs",
         ],
     ),
     (
@@ -62,6 +63,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/serve.rs",
             "src/config/",
             "src/cli/serve.rs",
+            "src/cli/install/files.rs",
             "src/app/metrics/process.rs",
         ],
     ),

@@ -4,6 +4,7 @@ mod backup;
 mod check_config;
 mod claims;
 mod dashboard;
+mod install;
 mod keys;
 mod openapi;
 mod remote;
@@ -147,6 +148,16 @@ enum Managing {
     /// It is built beside the directory, looked through as `verify` does, and only then moved to its place. Run it as the
     /// user that atlas runs as.
     Restore(restore::Restore),
+    /// Put this program, its units and its settings in place, and have systemd run it
+    ///
+    /// Says each step. The program goes to /usr/local/bin, the units to /etc/systemd/system, and a file with every setting
+    /// to /etc/atlas/atlas.toml, unless there is one. Run it again with a newer program to upgrade: the socket stays open
+    /// meanwhile, so nobody is refused.
+    Install(install::Install),
+    /// Stop it, and take away the program and the units
+    ///
+    /// Settings, store and backups are kept, and where they are is said.
+    Uninstall(install::Install),
     /// Add, show, roll, pause and remove webhook endpoints, where an account's events are told
     ///
     /// Speaks to the server that uses the data directory; with none running, opens the store itself.
@@ -230,6 +241,8 @@ impl Managing {
             Self::Verify(asked) => verify::run(place, &asked, json),
             Self::Backup(asked) => backup::run(place, &asked, json),
             Self::Restore(asked) => restore::run(place, &asked, json),
+            Self::Install(asked) => install::install(&asked, json),
+            Self::Uninstall(asked) => install::uninstall(&asked, json),
             Self::Webhooks(webhooks) => webhooks::run(place, webhooks, json),
         }
     }

@@ -15,6 +15,7 @@ mod commands;
 mod dashboard;
 mod disk;
 mod fixtures;
+mod install;
 mod logs;
 mod metrics;
 mod migration;
