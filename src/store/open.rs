@@ -52,17 +52,18 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
         Wal::create(&store_dir, 0)
             .map_err(|e| format!("the journal can't be made in {}: {e}", store_dir.display()))?;
     }
+    // Before the first checkpoint, which says that all of it is there. A directory just made is an entry of its parent,
+    // and that one may be just made as well.
+    for path in [store_dir.as_path(), dir, or_here(dir.parent())] {
+        sync_dir(path)?;
+    }
+    for above in dir.ancestors().skip(2) {
+        // One that we may not open was made by others.
+        drop(sync_dir(or_here(Some(above))));
+    }
     let journal = Journal::recover(Tables::new(db, &store_dir)?, store_dir.clone(), options)?;
     if let Some(old) = found.older() {
         format::migrate(dir, &journal, &pepper, old, options)?;
-    }
-    // A directory just made is an entry of its parent.
-    let parent = dir
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    for path in [store_dir.as_path(), dir, parent] {
-        sync_dir(path)?;
     }
     Ok(Opened { journal, pepper })
 }
@@ -132,6 +133,12 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
         .mode(0o700)
         .create(dir)
         .map_err(|e| format!("the directory {} can't be made: {e}", dir.display()))
+}
+
+/// A relative path ends where the process stands.
+fn or_here(dir: Option<&Path>) -> &Path {
+    dir.filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 pub(super) fn sync_dir(dir: &Path) -> Result<(), String> {
