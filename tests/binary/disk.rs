@@ -366,15 +366,15 @@ fn on_a_full_disk_nothing_answered_is_lost_and_the_server_comes_back() {
 }
 
 /// Takes all the space there is.
-fn fill(ballast: &Path) {
+pub fn fill(ballast: &Path) {
     let mut file = std::fs::File::create(ballast).expect("a file");
     while std::io::Write::write_all(&mut file, &[0; 64 * 1024]).is_ok() {}
 }
 
-struct SmallDisk(std::path::PathBuf);
+pub struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(parent: &Path) -> Option<Self> {
+    pub fn mount(parent: &Path) -> Option<Self> {
         let place = parent.join("disk");
         std::fs::create_dir(&place).expect("a directory");
         let mounted = Command::new("mount")

@@ -14,6 +14,7 @@ mod clients;
 mod commands;
 mod dashboard;
 mod disk;
+mod failing_disk;
 mod fixtures;
 mod install;
 mod logs;

@@ -1,4 +1,5 @@
-//! The real binary, killed at random moments, and what is there when it starts again.
+//! The real binary, killed at random moments, and what is there when it starts again. `ATLAS_CRASH_ROUNDS` says how often
+//! each test kills it.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -14,7 +15,9 @@ mod payments;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
 mod process;
+mod repairs;
 mod sessions;
+mod sweeps;
 
 /// Limits out of the way, and a name that stays whatever the port is.
 const SETTINGS: &[&str] = &[
@@ -46,6 +49,12 @@ fn kill_while_starting(directory: &Path) {
     }
     child.kill().expect("killed");
     child.wait().expect("ended");
+}
+
+/// How many kills: so many, unless more are asked for.
+fn rounds(usual: usize) -> usize {
+    let asked = std::env::var("ATLAS_CRASH_ROUNDS");
+    asked.map_or(usual, |asked| asked.parse().expect("a number"))
 }
 
 /// A number below `end`; the moments are to differ from run to run.

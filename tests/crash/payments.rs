@@ -6,8 +6,9 @@ use std::sync::mpsc::{Sender, channel};
 use serde_json::Value;
 
 use crate::process::{Answer, Atlas, Client, text};
-use crate::{SETTINGS, random};
+use crate::{SETTINGS, random, rounds};
 
+/// Kills, unless more are asked for.
 const ROUNDS: usize = 10;
 const BUYERS: usize = 20;
 /// A round is cut after some number of answers below this one.
@@ -29,7 +30,8 @@ fn every_step_of_a_payment_is_done_once_whenever_the_server_is_killed() {
     let directory = temporary.path().join("data");
     let mut secret = None;
     let (mut replayed, mut went_on) = (0, 0);
-    for round in 0..ROUNDS {
+    let rounds = rounds(ROUNDS);
+    for round in 0..rounds {
         let server = Atlas::serve(&directory, SETTINGS);
         let secret = secret.get_or_insert_with(|| server.key(&[]));
         let lives = live_until_killed(server, secret, round);
@@ -63,10 +65,10 @@ fn every_step_of_a_payment_is_done_once_whenever_the_server_is_killed() {
         server.kill();
     }
     eprintln!(
-        "{ROUNDS} kills: {replayed} steps answered and all there, {went_on} done afterwards, each once"
+        "{rounds} kills: {replayed} steps answered and all there, {went_on} done afterwards, each once"
     );
     assert!(
-        replayed > ROUNDS * BUYERS,
+        replayed > rounds * BUYERS,
         "the rounds did too little to mean anything"
     );
 }

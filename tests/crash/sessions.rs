@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 
 use crate::process::{self, Answer, Atlas, Client};
-use crate::{SETTINGS, kill_while_starting, random};
+use crate::{SETTINGS, kill_while_starting, random, rounds};
 
+/// Kills, unless more are asked for.
 const ROUNDS: usize = 30;
 const WRITERS: usize = 50;
 /// A round is cut after some number of answers below this one.
@@ -22,7 +23,8 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
     let mut sessions = HashSet::new();
     let mut secret = None;
     let (mut answered, mut cut, mut survived) = (0, 0, 0);
-    for round in 0..ROUNDS {
+    let rounds = rounds(ROUNDS);
+    for round in 0..rounds {
         kill_while_starting(&directory);
         let server = Atlas::serve(&directory, SETTINGS);
         let secret = secret.get_or_insert_with(|| server.key(&[]));
@@ -61,10 +63,10 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
         server.kill();
     }
     eprintln!(
-        "{ROUNDS} kills: {answered} answered and all there; {cut} cut, {survived} of them whole, the rest absent"
+        "{rounds} kills: {answered} answered and all there; {cut} cut, {survived} of them whole, the rest absent"
     );
     assert!(
-        answered > ROUNDS * WRITERS,
+        answered > rounds * WRITERS,
         "the rounds did too little to mean anything"
     );
     // A start applies what the last kill left in the journal.

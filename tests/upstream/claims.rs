@@ -213,3 +213,17 @@ fn a_claim_that_is_none_or_an_end_that_is_none_is_refused() {
         .send(&Call::keyed("order_1"))
         .expect(409, "answer_not_kept");
 }
+
+#[test]
+fn short_of_space_nothing_goes_up_that_would_need_a_claim() {
+    let world = World::with(&["--min-free-disk", "1EiB"]);
+    for _ in 0..3 {
+        let refused = world.send(&Call::keyed("order_1"));
+        refused.expect(503, "storage_unavailable");
+    }
+    assert_eq!(
+        (world.upstream.hits().len(), world.claims().len()),
+        (0, 0),
+        "it was refused before a byte went up"
+    );
+}
