@@ -87,6 +87,11 @@ impl Atlas {
 
     /// SIGKILL.
     pub fn kill(mut self) {
+        self.kill_here();
+    }
+
+    /// The same, where it can't be given away.
+    pub fn kill_here(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
     }

@@ -116,7 +116,7 @@ impl Machine {
         let image = tempfile::tempdir().expect("a directory");
         self.disk.lose_power(loss, &self.root, image.path());
         let directory = image.path().join(self.data);
-        if self.images % SERVED == 0 {
+        if self.images.is_multiple_of(SERVED) {
             self.serve_again(&directory, &image.path().join("served"));
         }
         self.images += 1;
