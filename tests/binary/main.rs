@@ -22,6 +22,7 @@ mod metrics;
 mod migration;
 mod mock;
 mod openapi;
+mod package;
 mod process;
 mod secrets;
 mod settings;

@@ -1,0 +1,164 @@
+//! The Debian package: installed, upgraded, removed and purged by dpkg, in a Debian of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::process::{BINARY, has_tool, text};
+
+const UNITS: [&str; 4] = [
+    "atlas-backup.service",
+    "atlas-backup.timer",
+    "atlas.service",
+    "atlas.socket",
+];
+
+fn run(command: &mut Command) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("it runs");
+    let said = text(&stdout) + &text(&stderr);
+    assert!(status.success(), "{command:?}: {said}");
+    said
+}
+
+/// Where Debian's packages come from here: what apt is told on this machine.
+fn mirror(codename: &str) -> String {
+    let asked = Command::new("apt-get")
+        .args([
+            "indextargets",
+            "--format",
+            "$(CODENAME) $(ORIGIN) $(REPO_URI)",
+        ])
+        .arg("Created-By: Packages")
+        .output()
+        .expect("apt-get runs");
+    let start = format!("{codename} Debian ");
+    let asked = text(&asked.stdout);
+    let found = asked.lines().find_map(|line| line.strip_prefix(&start));
+    found
+        .expect("a mirror of Debian in apt's sources")
+        .to_owned()
+}
+
+/// A bare Debian like this one, made once and kept below `target`.
+fn debian() -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
+    if place.is_dir() {
+        return place;
+    }
+    let release = std::fs::read_to_string("/etc/os-release").expect("read");
+    let codename = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .expect("a Debian");
+    let unfinished = place.with_extension("unfinished");
+    drop(std::fs::remove_dir_all(&unfinished));
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args([
+        "--variant=minbase",
+        "--include=init-system-helpers,ca-certificates",
+    ]);
+    debootstrap
+        .arg(codename)
+        .arg(&unfinished)
+        .arg(mirror(codename));
+    run(&mut debootstrap);
+    std::fs::rename(&unfinished, &place).expect("kept");
+    place
+}
+
+/// The package with this version, made of the program that the tests have: no other has to be built for it.
+fn package(version: &str, place: &Path) -> String {
+    let target = place.join("target");
+    let release = target.join("release");
+    std::fs::create_dir_all(&release).expect("made");
+    std::fs::copy(BINARY, release.join("atlas")).expect("copied");
+    let name = format!("atlas_{version}.deb");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/debian/package");
+    let mut build = Command::new(script);
+    build
+        .env("CARGO_TARGET_DIR", &target)
+        .args([
+            "--no-build",
+            "--no-strip",
+            "--fast",
+            "--deb-version",
+            version,
+        ])
+        .arg("--output")
+        .arg(place.join("root").join(&name));
+    run(&mut build);
+    format!("/{name}")
+}
+
+#[test]
+fn dpkg_installs_upgrades_removes_and_purges_it_and_the_store_outlives_that() {
+    let cargo_deb = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/cargo-deb");
+    let has_tools = has_tool(cargo_deb.to_str().expect("UTF-8"), &["--version"])
+        && has_tool("debootstrap", &["--version"])
+        && has_tool("dpkg", &["--version"])
+        && rustix::process::geteuid().is_root();
+    if !has_tools {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    let root = temporary.path().join("root");
+    run(Command::new("cp").arg("-a").arg(debian()).arg(&root));
+    let inside = |arguments: &[&str]| run(Command::new("chroot").arg(&root).args(arguments));
+    let there = |path: &str| root.join(path).exists();
+    let wants = "etc/systemd/system/sockets.target.wants/atlas.socket";
+    let is_enabled = || std::fs::symlink_metadata(root.join(wants)).is_ok();
+
+    let old = package("0.0.9-1", temporary.path());
+    let said = inside(&["dpkg", "--install", &old]);
+    assert!(said.contains("Make a key: atlas keys create"), "{said}");
+    assert!(inside(&["atlas", "--version"]).starts_with("atlas "));
+    for name in UNITS {
+        let unit = root.join("usr/lib/systemd/system").join(name);
+        let unit = std::fs::read_to_string(unit).expect("a unit");
+        assert!(!unit.contains("/usr/local/"), "{unit}");
+        let is_service = name.ends_with(".service");
+        assert_eq!(unit.contains("ExecStart=/usr/bin/atlas "), is_service);
+    }
+    assert!(is_enabled());
+    let check = ["atlas", "check-config", "--config", "/etc/atlas/atlas.toml"];
+    assert!(inside(&check).contains("per_minute = 1000"));
+
+    // What the operator wrote and what merchants have are there after an upgrade.
+    std::fs::write(root.join("etc/atlas/atlas.toml"), "per_minute = 7\n").expect("written");
+    let store = "var/lib/private/atlas";
+    std::fs::create_dir_all(root.join(store)).expect("made");
+    let key = [
+        "atlas",
+        "keys",
+        "create",
+        "--name",
+        "Shop",
+        "--data-dir",
+        "/var/lib/private/atlas",
+    ];
+    inside(&key);
+    let new = package("0.1.0-1", temporary.path());
+    let said = inside(&["dpkg", "--install", &new]);
+    assert!(!said.contains("Make a key"), "{said}");
+    assert!(inside(&check).contains("per_minute = 7"));
+    let list = [
+        "atlas",
+        "keys",
+        "list",
+        "--data-dir",
+        "/var/lib/private/atlas",
+    ];
+    assert!(inside(&list).contains("Shop"));
+    assert!(is_enabled());
+
+    inside(&["dpkg", "--remove", "atlas"]);
+    assert!(!there("usr/bin/atlas") && !there("usr/lib/systemd/system/atlas.service"));
+    assert!(there("etc/atlas/atlas.toml") && there(store));
+    let said = inside(&["dpkg", "--purge", "atlas"]);
+    assert!(said.contains("/var/lib/private/atlas is kept"), "{said}");
+    assert!(!there("etc/atlas/atlas.toml") && !is_enabled());
+    assert!(there("var/lib/private/atlas/pepper"));
+}
