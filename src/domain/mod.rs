@@ -5,6 +5,7 @@ pub mod asked;
 pub mod card_number;
 pub mod circuit;
 pub mod claim;
+pub mod credentials;
 pub mod delivery;
 pub mod event;
 pub mod fault;

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 
 use crate::app::Presented;
+use crate::domain::credentials::secret_of;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -24,8 +23,7 @@ pub(super) enum Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads `Bearer <secret>`, or HTTP Basic with the secret as user name and an empty password. Schemes are in any
-    /// case (RFC 9110, 11.1), followed by one or more spaces.
+    /// Reads the header, where there is one.
     pub(super) fn read(headers: &'a HeaderMap) -> Self {
         let mut values = headers.get_all(AUTHORIZATION);
         let (first, second) = (values.next(), values.next());
@@ -43,23 +41,6 @@ impl<'a> Credentials<'a> {
             Self::Twice => Presented::Twice,
             Self::Secret(secret) => Presented::Secret(secret),
         }
-    }
-}
-
-fn secret_of(value: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let space = value.iter().position(|byte| *byte == b' ')?;
-    let (scheme, rest) = value.split_at(space);
-    let token = rest.trim_ascii();
-    if token.is_empty() || token.iter().any(u8::is_ascii_whitespace) {
-        return None;
-    }
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        Some(Cow::Borrowed(token))
-    } else if scheme.eq_ignore_ascii_case(b"basic") {
-        let mut pair = STANDARD.decode(token).ok()?;
-        (pair.pop() == Some(b':') && !pair.is_empty()).then_some(Cow::Owned(pair))
-    } else {
-        None
     }
 }
 
@@ -126,50 +107,6 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
-
-    fn secret(value: &str) -> Option<String> {
-        secret_of(value.as_bytes())
-            .map(|bytes| String::from_utf8(bytes.into_owned()).expect("UTF-8"))
-    }
-
-    #[test]
-    fn bearer_is_read_in_any_case_with_any_number_of_spaces() {
-        for value in [
-            "Bearer sk_test_a",
-            "bearer sk_test_a",
-            "BEARER   sk_test_a",
-            "Bearer sk_test_a  ",
-        ] {
-            assert_eq!(secret(value).as_deref(), Some("sk_test_a"), "{value:?}");
-        }
-        assert_eq!(secret("Bearer SK_TEST_A").as_deref(), Some("SK_TEST_A"));
-    }
-
-    #[test]
-    fn basic_takes_the_secret_as_user_with_an_empty_password() {
-        let basic = |pair: &str| secret(&format!("Basic {}", STANDARD.encode(pair)));
-        assert_eq!(basic("sk_test_a:").as_deref(), Some("sk_test_a"));
-        assert_eq!(basic("sk_test_a:password"), None);
-        assert_eq!(basic("sk_test_a"), None);
-        assert_eq!(basic(":"), None);
-        assert_eq!(secret("Basic !!!"), None);
-    }
-
-    #[test]
-    fn what_is_no_key_is_nothing() {
-        for value in [
-            "Bearer",
-            "Bearer ",
-            "Bearer a b",
-            "Foo sk_test_a",
-            "sk_test_a",
-            "",
-            " ",
-            "Bearer\tsk_test_a",
-        ] {
-            assert_eq!(secret(value), None, "{value:?}");
-        }
-    }
 
     #[test]
     fn a_line_that_can_t_be_read_is_not_passed_over() {

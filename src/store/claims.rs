@@ -64,7 +64,7 @@ pub(super) fn done_row(claim: &RecordId) -> Row {
     Row::remove(Table::Claims, claim.as_bytes())
 }
 
-fn encode(claim: &OpenClaim) -> Vec<u8> {
+pub(super) fn encode(claim: &OpenClaim) -> Vec<u8> {
     rows::versioned(&ClaimRow {
         fingerprint: *claim.fingerprint.as_bytes(),
         first_at: claim.first_at,

@@ -19,6 +19,7 @@ mod payments;
 mod real_sync;
 mod reset;
 mod restore;
+mod rewritten;
 mod rows;
 mod statistics;
 mod sweep;
@@ -59,6 +60,8 @@ pub use self::outbox::Due;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
+#[doc(hidden)]
+pub use self::rewritten::{JOURNAL, rewritten, tables};
 pub use self::verify::{Fault, Verification};
 
 /// Settings of the store.

@@ -294,7 +294,7 @@ fn read_due(key: sled::Result<sled::IVec>) -> Result<Due, Unavailable> {
 /// What an event is, and behind it its envelope as it is sent.
 type EventHead = (EventType, Account, Mode, Timestamp);
 
-fn encode_event(event: &Event) -> Vec<u8> {
+pub(super) fn encode_event(event: &Event) -> Vec<u8> {
     let mut out = rows::versioned(&(event.kind, &event.account, event.mode, event.created_at));
     out.extend_from_slice(&event.body);
     out
@@ -314,7 +314,7 @@ pub(super) fn decode_event(id: EventId, bytes: &[u8]) -> Result<Event, Unreadabl
 
 type DeliveryRow = (Vec<Attempt>, Option<Timestamp>, Option<Timestamp>);
 
-fn encode_delivery(delivery: &Delivery) -> Vec<u8> {
+pub(super) fn encode_delivery(delivery: &Delivery) -> Vec<u8> {
     rows::versioned(&(&delivery.attempts, delivery.scheduled_at, delivery.again_at))
 }
 
