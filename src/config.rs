@@ -3,6 +3,8 @@
 
 mod authorities;
 mod authorization;
+mod certificate;
+mod connections;
 mod discreet;
 mod given;
 mod shown;
@@ -19,6 +21,8 @@ use ipnet::IpNet;
 
 pub use self::authorities::Authorities;
 pub use self::authorization::Authorization;
+pub use self::certificate::{Certificate, CertificateFiles};
+pub use self::connections::open_as_many_files_as_allowed;
 pub use self::discreet::discreet;
 pub use self::given::Given;
 use self::given::read_file;
@@ -37,6 +41,14 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to serve the metrics besides the admin socket; port 0 takes a free one.
     pub metrics_listen: Option<SocketAddr>,
+    /// The certificate and the key to serve with; None to serve in clear.
+    pub tls: Option<CertificateFiles>,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How long a connection may keep others waiting. No setting of the operator's.
+    pub patience: Patience,
+    /// How often the certificate is looked at. No setting of the operator's.
+    pub certificate_look: Duration,
     /// The data directory.
     pub data_dir: PathBuf,
     /// Limits of a key that has none of its own.
@@ -89,6 +101,30 @@ pub struct Settings {
     pub data_dir_is_default: bool,
 }
 
+/// How long a connection may keep others waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until TLS is agreed on.
+    pub handshake: Duration,
+    /// Until the head of the first request is there.
+    pub head: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Without taking anything of an answer.
+    pub send: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: policy::TLS_TIMEOUT,
+            head: policy::HEAD_TIMEOUT,
+            idle: policy::KEEP_ALIVE,
+            send: policy::SEND_TIMEOUT,
+        }
+    }
+}
+
 /// Where the data directory and the configuration file are; every command takes these.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Place {
@@ -128,6 +164,9 @@ impl Settings {
             listen,
             port,
             metrics_listen,
+            tls_cert,
+            tls_key,
+            max_connections,
             per_minute,
             per_day,
             concurrent,
@@ -161,19 +200,33 @@ impl Settings {
             (false, _) => Reach::Encrypted,
         };
         let variable: Variable<'_> = &|name| std::env::var_os(name);
-        let (live, test) = match purpose {
-            Purpose::Serve | Purpose::Mock => (live.resolve(variable)?, test.resolve(variable)?),
-            Purpose::Manage => (None, None),
+        let (live, test, tls) = match purpose {
+            Purpose::Serve | Purpose::Mock => (
+                live.resolve(variable)?,
+                test.resolve(variable)?,
+                CertificateFiles::find(tls_cert, tls_key, variable)?,
+            ),
+            Purpose::Manage => (None, None, None),
         };
+        if let Some(files) = &tls {
+            files.read()?;
+        }
+        let upstreams = [&live, &test].into_iter().flatten();
+        let taken = upstreams.map(|upstream| upstream.connections).sum();
         let limit = |name, given: Option<u32>, default| {
             in_range(name, given.unwrap_or(default), 1, policy::LIMIT_MAX)
         };
         let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = in_range("workers", workers.unwrap_or(cores), 1, 256)?;
         Ok(Self {
             listen,
             metrics_listen: metrics_on(metrics_listen, listen)?,
             listen_is_default,
+            tls,
+            max_connections: connections::bounded(max_connections, workers, taken, purpose)?,
+            patience: Patience::default(),
+            certificate_look: policy::TLS_LOOK,
             data_dir_is_default: data_dir.is_none(),
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             limits: Limits {
@@ -207,7 +260,7 @@ impl Settings {
                 1 << 20,
                 1 << 40,
             )?,
-            workers: in_range("workers", workers.unwrap_or(cores), 1, 256)?,
+            workers,
             shutdown_timeout: bounded(
                 "shutdown_timeout",
                 span(shutdown_timeout, policy::SHUTDOWN_TIMEOUT),

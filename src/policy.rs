@@ -53,10 +53,37 @@ pub const BODY_MAX: usize = 64 * 1024;
 pub const BODY_MAX_FLOOR: usize = 1024;
 /// A body must have arrived within this time.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// A request head must have arrived within this time; then 408 and the connection is closed.
+/// A connection's first request head must have arrived within this time; then 408 and the connection is closed.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// An idle connection is kept this long; longer than the 60 s of the usual proxies, so that they close first.
+/// A connection on which nothing has been asked for so long is closed, whatever trickles in; longer than the 60 s of the
+/// usual proxies, so that they close first.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Whoever takes nothing of an answer for so long loses its connection: what nginx gives.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// A connection is looked at so often in the time that it may keep others waiting.
+pub const CONNECTION_LOOKS: u32 = 4;
+/// How long a connection that is closed may take to read the last word.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+/// Connections at once; an idle one takes 12 KB.
+pub const CONNECTIONS: usize = 10_000;
+/// The most of those that can be set: what a process of the kernel's may have open (`fs.nr_open`).
+pub const CONNECTIONS_MAX: usize = 1_048_576;
+/// Files that are left to all else: the store, the log, webhooks, commands, the look at a file.
+pub const FILES_RESERVED: usize = 256;
+/// TLS must have been agreed on within this time.
+pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the files of the certificate are looked at: certbot and Caddy renew weeks before the end.
+pub const TLS_LOOK: Duration = Duration::from_secs(10);
+/// Largest of those files, in bytes; a chain with its key has some thousand.
+pub const TLS_FILE_MAX: usize = 256 * 1024;
+/// Requests of one HTTP/2 connection at once: what RFC 9113 (6.5.2) recommends as the least.
+pub const H2_STREAMS: u32 = 100;
+/// Bytes of the headers of a request over HTTP/2.
+pub const H2_HEADERS: u32 = 32 * 1024;
+/// Bytes of one body that may come ahead of their reader over HTTP/2: as many as a body may have.
+pub const H2_STREAM_WINDOW: u32 = BODY_MAX as u32;
+/// The same, of all bodies of a connection.
+pub const H2_WINDOW: u32 = 4 * H2_STREAM_WINDOW;
 /// Longest `X-Request-Id` of a client that is echoed.
 pub const REQUEST_ID_MAX: usize = 128;
 /// How long a browser may remember a preflight.

@@ -13,7 +13,7 @@ use crate::app::webhooks::Deliverer;
 use crate::app::{App, Upkeep};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
-use crate::http::{self, Connections};
+use crate::http::{self, Certificates, Connections};
 use crate::policy;
 
 pub use listener::passed;
@@ -38,6 +38,7 @@ pub struct Running {
     socket: PathBuf,
     /// On a socket that was passed, whose next server gets whoever has not been accepted yet.
     handed_on: Option<Connections>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// The server of the metrics on an address of its own.
@@ -90,8 +91,10 @@ pub fn start_on(
     let metrics = metrics_listener
         .map(|listener| Metrics::serve(&app, listener))
         .transpose()?;
+    let files = app.settings.tls.clone();
+    let certificates = files.map(Certificates::read).transpose()?;
     let connections = Connections::default();
-    let api = http::serve(&app, listener, connections.clone())
+    let api = http::serve(&app, listener, certificates.as_ref(), &connections)
         .map_err(|e| format!("can't listen on {address}: {e}"))?;
     let upkeep = app.start_upkeep()?;
     let running = Running {
@@ -104,13 +107,27 @@ pub fn start_on(
         upkeep,
         socket,
         handed_on: is_passed.then_some(connections),
+        certificates,
     };
+    if let Some(certificates) = &running.certificates {
+        actix_web::rt::spawn(Arc::clone(certificates).watch(running.app.settings.certificate_look));
+    }
     actix_web::rt::spawn(api);
     actix_web::rt::spawn(admin);
     Ok(running)
 }
 
 impl Running {
+    /// Reads anew what may change while the server runs: the certificate.
+    pub fn look_again(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.look(),
+            None => {
+                log::info!("told to read its files anew, but without TLS there is nothing to read")
+            }
+        }
+    }
+
     /// Lets running requests finish, then writes everything down and lets go of the data directory.
     ///
     /// # Errors

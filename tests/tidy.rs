@@ -43,7 +43,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/domain/webhook.rs"]),
     (
         "rustls",
-        &["src/app/outbound.rs", "src/config/authorities.rs"],
+        &[
+            "src/app/outbound.rs",
+            "src/config/authorities.rs",
+            "src/config/certificate.rs",
+            "src/http/server/tls.rs",
+        ],
     ),
     ("hyper_rustls", &["src/app/outbound.rs"]),
     (
@@ -53,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/app/upstream/",
             "src/app/webhooks/post.rs",
             "src/cli/remote.rs",
+            "src/http/server/h2.rs",
         ],
     ),
     ("tower_service", &["src/app/upstream/dial.rs"]),
@@ -75,6 +81,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/serve/",
             "src/http/mod.rs",
             "src/http/metrics.rs",
+            "src/http/server.rs",
         ],
     ),
     ("sleep(", &["src/store/open.rs"]),

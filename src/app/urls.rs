@@ -29,8 +29,33 @@ impl App {
             return url.as_str().into();
         }
         match self.address.get() {
-            Some(address) => self.base_url.get_or_init(|| url_of(*address)).into(),
-            None => url_of(self.settings.listen).into(),
+            Some(address) => self.base_url.get_or_init(|| self.url_of(*address)).into(),
+            None => self.url_of(self.settings.listen).into(),
+        }
+    }
+
+    fn url_of(&self, address: SocketAddr) -> String {
+        format!("{}://{}", self.scheme(), reachable(address))
+    }
+
+    /// Where the server listens, as a URL.
+    pub fn own_url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.address())
+    }
+
+    /// Whether people reach the server over TLS.
+    pub fn is_https(&self) -> bool {
+        match &self.settings.public_url {
+            Some(url) => url.is_https(),
+            None => self.settings.tls.is_some(),
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
         }
     }
 
@@ -60,11 +85,11 @@ impl App {
 }
 
 /// Where people on this machine reach a server that listens there.
-fn url_of(mut address: SocketAddr) -> String {
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         IpAddr::V4(_) | IpAddr::V6(_) => (),
     }
-    format!("http://{address}")
+    address
 }

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::clock::Clock;
-use crate::config::{Settings, UpstreamSettings};
+use crate::config::{Settings, UpstreamSettings, open_as_many_files_as_allowed};
 use crate::domain::key::{Account, Mode, OwnLimits};
 use crate::policy;
 use crate::serve::{passed, start_on};
@@ -59,11 +59,12 @@ fn remove_stores_of_killed_mocks() {
 }
 
 async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
+    open_as_many_files_as_allowed();
     let mut signals = Signals::listen()
         .map_err(|e| Failure::Failed(format!("signals can't be listened for: {e}")))?;
     let passed = passed().map_err(Failure::Failed)?;
     let running = start_on(passed, settings, Clock::system()).map_err(Failure::Failed)?;
-    let url = format!("http://{}", running.address);
+    let url = running.app.own_url();
     let settings = &running.app.settings;
     log::info!(
         "atlas {} on {url}, store in {}, limits {} a minute, {} a day, {} at once{}",
@@ -109,9 +110,14 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
         }
     }
     let manager = Manager::ready(&running.app, &url);
-    let failed = tokio::select! {
-        () = signals.next() => false,
-        () = running.app.store_failed() => true,
+    let failed = loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop => break false,
+                Told::LookAgain => running.look_again(),
+            },
+            () = running.app.store_failed() => break true,
+        }
     };
     log::info!(
         "stopping: no new requests; those that run get {} s",
@@ -120,7 +126,7 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
     manager.stopping();
     let stopped = tokio::select! {
         stopped = running.stop() => stopped,
-        () = signals.next() => Err("told twice to stop, so running requests were cut; what was answered is kept".to_owned()),
+        () = signals.stop() => Err("told twice to stop, so running requests were cut; what was answered is kept".to_owned()),
     };
     match stopped {
         Ok(()) => log::info!("stopped; everything is on disk"),
@@ -222,10 +228,19 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// SIGTERM, as systemd sends it, and SIGINT, as Ctrl-C does.
+/// SIGTERM, as systemd sends it, and SIGINT, as Ctrl-C does. SIGHUP asks a service to read its files anew; where the log
+/// goes to a terminal, that has been closed, and with it ends what was started there.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+    is_service: bool,
+}
+
+/// What a signal says.
+enum Told {
+    Stop,
+    LookAgain,
 }
 
 impl Signals {
@@ -233,13 +248,20 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            is_service: !std::io::stderr().is_terminal(),
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => if self.is_service { Told::LookAgain } else { Told::Stop },
         }
+    }
+
+    async fn stop(&mut self) {
+        while let Told::LookAgain = self.next().await {}
     }
 }

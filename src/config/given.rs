@@ -35,6 +35,16 @@ pub struct Given {
     /// Address and port where Prometheus finds /metrics, besides the admin socket [default: none]
     #[arg(long, env = "ATLAS_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
     pub(super) metrics_listen: Option<SocketAddr>,
+    /// PEM file with the certificate to serve with, those that vouch for it after it: the server speaks TLS only, and
+    /// HTTP/2 too; read anew when it changes. Instead, tls_cert in $CREDENTIALS_DIRECTORY [default: none, HTTP in clear]
+    #[arg(long, env = "ATLAS_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// PEM file with its private key, which not everybody may read. Instead, tls_key in $CREDENTIALS_DIRECTORY
+    #[arg(long, env = "ATLAS_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Connections at once; more wait until one is closed [default: 10000, or what the limit of open files allows]
+    #[arg(long, env = "ATLAS_MAX_CONNECTIONS", value_name = "N")]
+    pub(super) max_connections: Option<usize>,
     /// Requests a minute of a key that has no limit of its own [default: 1000]
     #[arg(long, env = "ATLAS_PER_MINUTE", value_name = "N", value_parser = limit)]
     pub(super) per_minute: Option<u32>,
@@ -132,6 +142,9 @@ impl Given {
             listen: self.listen.or(other.listen.filter(|_| self.port.is_none())),
             port: self.port.or(other.port.filter(|_| self.listen.is_none())),
             metrics_listen: self.metrics_listen.or(other.metrics_listen),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            max_connections: self.max_connections.or(other.max_connections),
             per_minute: self.per_minute.or(other.per_minute),
             per_day: self.per_day.or(other.per_day),
             concurrent: self.concurrent.or(other.concurrent),

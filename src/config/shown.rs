@@ -1,10 +1,11 @@
 //! The settings in force, to be shown: each by its name and in the form that it is given in, secrets masked.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Settings, UpstreamSettings};
+use super::{CertificateFiles, Settings, UpstreamSettings};
 use crate::domain::key::Mode;
 use crate::policy;
 
@@ -18,6 +19,10 @@ impl Settings {
         let Self {
             listen,
             metrics_listen,
+            tls,
+            max_connections,
+            patience: _,
+            certificate_look: _,
             data_dir,
             limits,
             per_address,
@@ -44,12 +49,20 @@ impl Settings {
             listen_is_default: _,
             data_dir_is_default: _,
         } = self;
+        let file = |which: fn(&CertificateFiles) -> &PathBuf| {
+            tls.as_ref()
+                .map(|files| which(files).display().to_string())
+                .into()
+        };
         let mut shown: Vec<Shown> = [
             ("listen", listen.to_string().into()),
             (
                 "metrics_listen",
                 metrics_listen.map(|address| address.to_string()).into(),
             ),
+            ("tls_cert", file(|files| &files.certificate)),
+            ("tls_key", file(|files| &files.key)),
+            ("max_connections", (*max_connections).into()),
             ("data_dir", data_dir.display().to_string().into()),
             ("per_minute", limits.per_minute.into()),
             ("per_day", limits.per_day.into()),

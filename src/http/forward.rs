@@ -50,7 +50,7 @@ pub(super) async fn forward(
     let sent = Sent {
         headers: lines.iter().copied(),
         client: who::address(peer, headers, trusted),
-        is_tls: who::is_tls(peer, headers, trusted),
+        is_tls: who::is_tls(peer, headers, trusted, app.settings.tls.is_some()),
         host: host.map(str::to_owned),
         body: visit.body?,
     };

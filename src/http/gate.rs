@@ -8,6 +8,7 @@ mod faults;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -25,7 +26,8 @@ use self::entry::Entry;
 use super::access_log::{AccessLine, Note};
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
-use super::sending::{Extent, Ready, Sending};
+use super::sending::{Extent, Held, Ready, Sending};
+use super::server::Activity;
 use super::{body, dashboard, forward, is_monitoring, mock};
 use crate::app::forward::Reached;
 use crate::app::upstream::Link;
@@ -125,6 +127,8 @@ impl Gate {
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
+        let activity = request.conn_data::<Rc<Activity>>();
+        let running = activity.map(|activity| activity.begins());
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let is_kept = face == Face::Api && !self.is_aside(routed_path(&request));
@@ -187,7 +191,12 @@ impl Gate {
             asked: (&line.so_far().method, target.as_deref()),
         };
         let response = self.dress(response, &dressing, origin, echo);
-        let response = send(response, permit, line, faults::extent(entry.fault));
+        let response = send(
+            response,
+            (permit, running),
+            line,
+            faults::extent(entry.fault),
+        );
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
             // actix lost the request on the way (a panic, or its own error); it takes an error as well.
@@ -288,16 +297,19 @@ fn reached_by(request: &HttpRequest) -> Option<Reached> {
 
 /// Sends so much of an answer on its way, and remembers it as far as anybody gets to see it.
 fn send(
-    response: HttpResponse,
-    permit: Option<Arc<Permit>>,
+    mut response: HttpResponse,
+    held: Held,
     mut line: AccessLine,
     extent: Extent,
 ) -> HttpResponse {
-    if extent != Extent::Nothing {
+    if extent == Extent::Nothing {
+        // HTTP/2 sends the head before it asks for a body.
+        response.extensions_mut().insert(extent);
+    } else {
         let (status, note) = (response.status().as_u16(), note(&response));
         line.answered(status, response.headers(), note);
     }
-    response.map_body(|_, body| BoxBody::new(Sending::new(body, permit, line, extent)))
+    response.map_body(|_, body| BoxBody::new(Sending::new(body, held, line, extent)))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

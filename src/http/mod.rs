@@ -22,9 +22,9 @@ mod payments;
 mod refusal;
 mod request_id;
 mod sending;
+mod server;
 mod who;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,11 +35,11 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web};
 
 pub use self::connections::Connections;
-use self::gate::{Gate, Visit, is_preflight};
+use self::gate::{Visit, is_preflight};
 pub use self::metrics::serve_metrics;
+pub use self::server::{Certificates, serve};
 use crate::app::App;
 use crate::domain::refusal::Refusal;
-use crate::policy;
 
 const HEALTH: &str = "/healthz";
 const READINESS: &str = "/readyz";
@@ -148,38 +148,6 @@ async fn service_health(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     visit.app.ready()?;
     let health = serde_json::json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") });
     Ok(HttpResponse::Ok().json(health))
-}
-
-/// The server of the API on this socket. Runs once awaited; its handle stops it.
-///
-/// # Errors
-/// When the socket can't be listened on.
-pub fn serve(
-    app: &Arc<App>,
-    listener: TcpListener,
-    connections: Connections,
-) -> std::io::Result<Server> {
-    let settings = app.settings.clone();
-    let (is_mock, gate) = (settings.mock, Arc::new(Gate::new(Arc::clone(app))));
-    let server = HttpServer::new(move || {
-        let gate = Arc::clone(&gate);
-        Routes::new()
-            .wrap(from_fn(move |request, next| {
-                Arc::clone(&gate).pass(request, next)
-            }))
-            .configure(|config| routes(config, is_mock))
-    });
-    let server = server
-        .on_connect(move |_, connection| {
-            connection.insert(connections.open());
-        })
-        .workers(settings.workers)
-        .keep_alive(policy::KEEP_ALIVE)
-        .client_request_timeout(policy::HEAD_TIMEOUT)
-        .shutdown_timeout(crate::domain::time::seconds_up(settings.shutdown_timeout))
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
 }
 
 /// The server of the admin verbs on a Unix socket, which only the operator's user may open.

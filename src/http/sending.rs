@@ -10,6 +10,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::access_log::AccessLine;
+use super::server::Running;
 use crate::limiter::Permit;
 
 /// How much of an answer goes out before its connection is cut.
@@ -27,11 +28,14 @@ pub(super) enum Extent {
 /// is logged.
 pub(super) struct Sending {
     body: BoxBody,
-    _permit: Option<Arc<Permit>>,
+    _held: Held,
     line: AccessLine,
     /// None for an answer that goes out whole.
     cut: Option<Cut>,
 }
+
+/// What comes back when an answer has gone: a place among those of its key, and that its connection has something to do.
+pub(super) type Held = (Option<Arc<Permit>>, Option<Running>);
 
 /// An answer that ends early.
 struct Cut {
@@ -42,12 +46,7 @@ struct Cut {
 }
 
 impl Sending {
-    pub(super) fn new(
-        body: BoxBody,
-        permit: Option<Arc<Permit>>,
-        line: AccessLine,
-        extent: Extent,
-    ) -> Self {
+    pub(super) fn new(body: BoxBody, held: Held, line: AccessLine, extent: Extent) -> Self {
         let half = match body.size() {
             BodySize::Sized(bytes) => bytes / 2,
             BodySize::None | BodySize::Stream => 0,
@@ -65,7 +64,7 @@ impl Sending {
         };
         Self {
             body,
-            _permit: permit,
+            _held: held,
             line,
             cut,
         }

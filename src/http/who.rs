@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::app::Presented;
@@ -79,12 +79,23 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|range| range.contains(&address))
 }
 
-/// Whether the client came over TLS, as a trusted proxy says; the latest one knows.
-pub(super) fn is_tls(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+/// Whether the client came over TLS: as a trusted proxy says, the latest of which knows, or else as it came to us.
+pub(super) fn is_tls(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    is_ours: bool,
+) -> bool {
     let is_trusted = peer.is_some_and(|peer| is_trusted(peer, trusted));
     let said = headers.get_all(X_FORWARDED_PROTO).last();
-    let said = said.and_then(|said| said.to_str().ok()?.rsplit(',').next());
-    is_trusted && said.is_some_and(|said| said.trim().eq_ignore_ascii_case("https"))
+    match said.filter(|_| is_trusted).map(HeaderValue::to_str) {
+        None => is_ours,
+        Some(Ok(said)) => {
+            let latest = said.rsplit(',').next().unwrap_or_default();
+            latest.trim().eq_ignore_ascii_case("https")
+        }
+        Some(Err(_)) => false,
+    }
 }
 
 /// An address, with or without a port, IPv6 with or without brackets.
@@ -106,7 +117,6 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::HeaderValue;
 
     #[test]
     fn a_line_that_can_t_be_read_is_not_passed_over() {

@@ -65,8 +65,9 @@ impl Atlas {
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("standard output"));
         out.read_line(&mut line).expect("a line");
-        match line.trim().strip_prefix("listening on http://") {
-            Some(address) => {
+        let url = line.trim().strip_prefix("listening on ");
+        match url.and_then(|url| url.split_once("://")) {
+            Some((_, address)) => {
                 let address = address.parse().expect("an address");
                 Ok(Self {
                     child,

@@ -94,15 +94,10 @@ fn origin_is_ours(headers: &HeaderMap) -> bool {
     }
 }
 
-fn is_https(app: &App) -> bool {
-    let url = app.settings.public_url.as_ref();
-    url.is_some_and(|url| url.is_https())
-}
-
 /// Servers side by side on one host share its cookies, so each has a name of its own. Under https it is one that
 /// browsers let nobody set but over https (RFC 6265bis, 4.1.3.1).
 fn cookie_name(app: &App) -> String {
-    let prefix = if is_https(app) { "__Secure-" } else { "" };
+    let prefix = if app.is_https() { "__Secure-" } else { "" };
     format!("{prefix}atlas_session_{}", app.address().port())
 }
 
@@ -132,7 +127,7 @@ pub(super) fn cookie(token: Option<&Token>, app: &App) -> Cookie<'static> {
         .path(ROOT)
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(is_https(app))
+        .secure(app.is_https())
         .max_age(Duration::seconds(lifetime))
         .finish()
 }

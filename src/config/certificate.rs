@@ -1,0 +1,185 @@
+//! The certificate and the key that the server shows, in two files that somebody renews while it runs.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
+
+use super::upstream::Variable;
+use crate::policy;
+
+/// Where the two are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A certificate and the key that belongs to it, checked.
+#[derive(Clone)]
+pub struct Certificate {
+    /// What a handshake needs.
+    pub shown: Arc<CertifiedKey>,
+    /// Tells two contents of the files apart.
+    pub digest: [u8; 32],
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificate(..)")
+    }
+}
+
+/// What stands in the two files.
+struct Content {
+    certificate: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl CertificateFiles {
+    /// The files that the settings name, or `tls_cert` and `tls_key` in the directory of credentials that systemd gives.
+    ///
+    /// # Errors
+    /// One line: of two settings that belong together one is missing, or both ways are used.
+    pub(super) fn find(
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        variable: Variable<'_>,
+    ) -> Result<Option<Self>, String> {
+        let credential = |name: &str| {
+            let path = Path::new(&variable("CREDENTIALS_DIRECTORY")?).join(name);
+            // What can't be looked at is not passed over.
+            (!matches!(path.try_exists(), Ok(false))).then_some(path)
+        };
+        let given = (credential("tls_cert"), credential("tls_key"));
+        let (certificate, key, place) = match ((certificate, key), given) {
+            ((None, None), (certificate, key)) => (certificate, key, " in $CREDENTIALS_DIRECTORY"),
+            ((certificate, key), (None, None)) => (certificate, key, ""),
+            (_, (_, _)) => {
+                return Err(
+                    "tls_cert and tls_key are given twice, by settings and in $CREDENTIALS_DIRECTORY: only one of \
+                     them can count"
+                        .to_owned(),
+                );
+            }
+        };
+        let alone = |there, missing| {
+            Err(format!(
+                "{there}{place} is set, but {missing} is not: TLS takes a certificate and its key"
+            ))
+        };
+        match (certificate, key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key })),
+            (Some(_), None) => alone("tls_cert", "tls_key"),
+            (None, Some(_)) => alone("tls_key", "tls_cert"),
+        }
+    }
+
+    /// Reads and checks both.
+    ///
+    /// # Errors
+    /// One line that names the setting and its file.
+    pub fn read(&self) -> Result<Certificate, String> {
+        let content = self.content()?;
+        self.check(&content)
+    }
+
+    /// The same; None when nothing has changed since they read as this digest.
+    ///
+    /// # Errors
+    /// One line that names the setting and its file.
+    pub fn read_if_new(&self, known: &[u8; 32]) -> Result<Option<Certificate>, String> {
+        let content = self.content()?;
+        if content.digest() == *known {
+            return Ok(None);
+        }
+        self.check(&content).map(Some)
+    }
+
+    fn content(&self) -> Result<Content, String> {
+        let read = |name: &str, path: &Path, is_secret: bool| {
+            content_of(path, is_secret).map_err(|why| format!("{name} = {}: {why}", path.display()))
+        };
+        Ok(Content {
+            certificate: read("tls_cert", &self.certificate, false)?.to_vec(),
+            key: read("tls_key", &self.key, true)?,
+        })
+    }
+
+    fn check(&self, content: &Content) -> Result<Certificate, String> {
+        let of_certificate =
+            |why: String| format!("tls_cert = {}: {why}", self.certificate.display());
+        let of_key = |why: String| format!("tls_key = {}: {why}", self.key.display());
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|e| of_certificate(format!("must be PEM: {e}")))?;
+        if chain.is_empty() {
+            return Err(of_certificate(
+                "must hold certificates in PEM, the server's own first".to_owned(),
+            ));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|_| {
+            of_key("must hold a private key in PEM, without a passphrase".to_owned())
+        })?;
+        let provider = rustls::crypto::ring::default_provider();
+        let key = provider
+            .key_provider
+            .load_private_key(key)
+            .map_err(|e| of_key(format!("is no key that can be used: {e}")))?;
+        let shown = CertifiedKey::new(chain, key);
+        match shown.keys_match() {
+            Ok(()) => Ok(Certificate {
+                shown: Arc::new(shown),
+                digest: content.digest(),
+            }),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(of_key(format!(
+                "is not the key of tls_cert = {}",
+                self.certificate.display()
+            ))),
+            Err(e) => Err(of_certificate(format!(
+                "its first certificate can't be used: {e}"
+            ))),
+        }
+    }
+}
+
+impl Content {
+    fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(blake3::hash(&self.certificate).as_bytes());
+        hasher.update(blake3::hash(&self.key).as_bytes());
+        hasher.finalize().into()
+    }
+}
+
+fn content_of(path: &Path, is_secret: bool) -> Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |e: std::io::Error| format!("can't be read: {e}");
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if is_secret && about.mode() & 0o007 != 0 {
+        return Err(format!(
+            "everybody on this machine may use it; `chmod o= {}` keeps it secret",
+            path.display()
+        ));
+    }
+    // Room for all of it, so that no copy is left behind by growing.
+    let most = policy::TLS_FILE_MAX;
+    let mut content = Zeroizing::new(Vec::with_capacity(most + 1));
+    file.take(most as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(unreadable)?;
+    if content.len() > most {
+        return Err(format!("must not be larger than {} KiB", most / 1024));
+    }
+    Ok(content)
+}

@@ -1,0 +1,180 @@
+//! The server of the API: takes connections, in clear or over TLS, and holds each to its bounds. What is asked over it
+//! goes through the gate.
+
+mod activity;
+mod h2;
+mod stream;
+mod tls;
+
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Protocol, Request};
+use actix_service::map_config;
+use actix_web::body::MessageBody;
+use actix_web::dev::{
+    AppConfig, Extensions, Server, Service, ServiceFactory, ServiceResponse, fn_factory, fn_service,
+};
+use actix_web::middleware::from_fn;
+use actix_web::{App as Routes, Error};
+use rustix::net::sockopt::{set_tcp_nodelay, set_tcp_user_timeout};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+pub(super) use self::activity::{Activity, Running};
+use self::stream::Stream;
+pub use self::tls::Certificates;
+use super::connections::Connections;
+use super::gate::Gate;
+use crate::app::App;
+use crate::config::{Patience, Settings};
+use crate::policy;
+
+/// The server of the API on this socket. Runs once awaited; its handle stops it.
+///
+/// # Errors
+/// When the socket can't be listened on.
+pub fn serve(
+    app: &Arc<App>,
+    listener: TcpListener,
+    certificates: Option<&Arc<Certificates>>,
+    open: &Connections,
+) -> std::io::Result<Server> {
+    let open = open.clone();
+    let settings = app.settings.clone();
+    let acceptor = certificates
+        .map(|certificates| certificates.acceptor())
+        .transpose()
+        .map_err(std::io::Error::other)?;
+    // Every connection has these from its listener.
+    set_tcp_nodelay(&listener, true)?;
+    set_tcp_user_timeout(&listener, millis(settings.patience.send))?;
+    let server = Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections(settings.max_connections / settings.workers)
+        .shutdown_timeout(crate::domain::time::seconds_up(settings.shutdown_timeout))
+        .disable_signals();
+    let stop = server.graceful_shutdown_signal();
+    let gate = Arc::new(Gate::new(Arc::clone(app)));
+    let server = server.listen("atlas", listener, move || {
+        let stop = stop.clone();
+        let stopping = move || {
+            let stop = stop.clone();
+            async move { stop.notified().await }
+        };
+        connections(&settings, Arc::clone(&gate), acceptor.clone(), stopping, open.clone())
+    })?;
+    Ok(server.run())
+}
+
+fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// What a thread does with the connections that are given to it.
+fn connections<T, F>(
+    settings: &Settings,
+    gate: Arc<Gate>,
+    acceptor: Option<TlsAcceptor>,
+    stopping: T,
+    open: Connections,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> + use<T, F>
+where
+    T: Fn() -> F + Clone + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let (patience, is_mock) = (settings.patience, settings.mock);
+    fn_factory(move || {
+        let routes = || {
+            let gate = Arc::clone(&gate);
+            let routes = Routes::new()
+                .wrap(from_fn(move |request, next| {
+                    Arc::clone(&gate).pass(request, next)
+                }))
+                .configure(|config| super::routes(config, is_mock));
+            map_config(routes, |()| AppConfig::default())
+        };
+        let http1 = HttpService::build()
+            .keep_alive(patience.idle)
+            .client_request_timeout(patience.head)
+            .client_disconnect_timeout(policy::FAREWELL)
+            .graceful_shutdown_signal(stopping.clone())
+            .on_connect_ext(|stream: &Stream, data: &mut Extensions| {
+                data.insert(Rc::clone(&stream.activity));
+            })
+            .finish(routes())
+            .new_service(());
+        let http2 = routes().new_service(());
+        let (acceptor, stopping, open) = (acceptor.clone(), stopping.clone(), open.clone());
+        async move {
+            let http = Rc::new(Http {
+                http1: http1.await?,
+                http2: Rc::new(http2.await?),
+                acceptor,
+                patience,
+                stopping,
+                open,
+            });
+            Ok(fn_service(move |stream: TcpStream| {
+                let http = Rc::clone(&http);
+                async move {
+                    http.serve(stream).await;
+                    Ok(())
+                }
+            }))
+        }
+    })
+}
+
+/// What serves the connections of a thread.
+struct Http<H1, H2, T> {
+    http1: H1,
+    http2: Rc<H2>,
+    acceptor: Option<TlsAcceptor>,
+    patience: Patience,
+    /// Comes to an end when the server stops.
+    stopping: T,
+    /// Counts them.
+    open: Connections,
+}
+
+impl<H1, H2, B, T, F> Http<H1, H2, T>
+where
+    H1: Service<(Stream, Protocol, Option<SocketAddr>), Response = ()>,
+    H1::Error: std::fmt::Debug,
+    H2: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+    T: Fn() -> F,
+    F: Future<Output = ()>,
+{
+    /// Serves a connection to its end.
+    async fn serve(&self, stream: TcpStream) {
+        let _open = self.open.open();
+        let peer = stream.peer_addr().ok();
+        let (stream, is_h2) = match &self.acceptor {
+            None => (Stream::clear(stream), false),
+            Some(acceptor) => match tls::accept(acceptor, stream, self.patience.handshake).await {
+                Some(stream) => {
+                    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+                    (Stream::tls(stream), is_h2)
+                }
+                None => return,
+            },
+        };
+        if is_h2 {
+            let (service, stopping) = (Rc::clone(&self.http2), (self.stopping)());
+            return h2::serve(stream, peer, service, self.patience, stopping).await;
+        }
+        let activity = Rc::clone(&stream.activity);
+        tokio::select! {
+            ended = self.http1.call((stream, Protocol::Http1, peer)) => {
+                if let Err(e) = ended {
+                    log::debug!("a connection broke off: {e:?}");
+                }
+            }
+            () = activity.over(self.patience) => (),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What goes on on a connection: how many of its requests run, since when none does, and which answers wait for a client
+//! that takes nothing of them. By this a connection is closed that keeps others waiting.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
+use crate::config::Patience;
+use crate::policy;
+
+/// What goes on on one connection. It belongs to the thread that serves it.
+pub(in crate::http) struct Activity {
+    running: Cell<usize>,
+    /// Since when none runs.
+    quiet: Cell<Stopwatch>,
+    answers: RefCell<Vec<Weak<Answer>>>,
+}
+
+/// A request that runs, until its answer is handed over.
+pub(in crate::http) struct Running(Rc<Activity>);
+
+/// An answer on its way: since when its client has taken nothing of what there is.
+pub(super) struct Answer(Cell<Option<Stopwatch>>);
+
+impl Activity {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            running: Cell::new(0),
+            quiet: Cell::new(Stopwatch::start()),
+            answers: RefCell::default(),
+        })
+    }
+
+    /// One more request runs.
+    pub(in crate::http) fn begins(self: &Rc<Self>) -> Running {
+        self.running.set(self.running.get() + 1);
+        Running(Rc::clone(self))
+    }
+
+    /// One more answer is on its way.
+    pub(super) fn answers(&self) -> Rc<Answer> {
+        let answer = Rc::new(Answer(Cell::new(None)));
+        let mut answers = self.answers.borrow_mut();
+        answers.retain(|other| other.strong_count() > 0);
+        answers.push(Rc::downgrade(&answer));
+        answer
+    }
+
+    /// Returns when nothing has been asked for too long, or an answer was not taken for too long.
+    pub(super) async fn over(&self, patience: Patience) {
+        let shortest = patience.idle.min(patience.send);
+        let mut looks = tokio::time::interval(shortest / policy::CONNECTION_LOOKS);
+        loop {
+            looks.tick().await;
+            let is_idle = self.running.get() == 0 && self.quiet.get().elapsed() >= patience.idle;
+            if is_idle || self.is_stuck(patience.send) {
+                return;
+            }
+        }
+    }
+
+    fn is_stuck(&self, most: Duration) -> bool {
+        let answers = self.answers.borrow();
+        let mut waits = answers
+            .iter()
+            .filter_map(|answer| answer.upgrade()?.0.get());
+        waits.any(|wait| wait.elapsed() >= most)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let left = self.0.running.get().saturating_sub(1);
+        self.0.running.set(left);
+        if left == 0 {
+            self.0.quiet.set(Stopwatch::start());
+        }
+    }
+}
+
+impl Answer {
+    /// Something is there for the client to take.
+    pub(super) fn offers(&self) {
+        self.0.set(Some(Stopwatch::start()));
+    }
+
+    /// It has been taken.
+    pub(super) fn is_taken(&self) {
+        self.0.set(None);
+    }
+}
