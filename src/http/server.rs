@@ -64,7 +64,13 @@ pub fn serve(
             let stop = stop.clone();
             async move { stop.notified().await }
         };
-        connections(&settings, Arc::clone(&gate), acceptor.clone(), stopping, open.clone())
+        connections(
+            &settings,
+            Arc::clone(&gate),
+            acceptor.clone(),
+            stopping,
+            open.clone(),
+        )
     })?;
     Ok(server.run())
 }

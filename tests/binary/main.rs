@@ -9,6 +9,7 @@
 mod activation;
 mod backup;
 mod backup_units;
+mod certificates;
 mod check_config;
 mod clients;
 mod commands;
@@ -29,5 +30,6 @@ mod settings;
 mod stopping;
 mod syncs;
 mod systemd;
+mod tls;
 mod verify;
 mod webhooks;

@@ -3,12 +3,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_http::{Payload, Request, Uri};
+use actix_http::{BoxedPayloadStream, Payload, Request, Uri};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
@@ -18,7 +19,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, ready};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -26,7 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::activity::{Activity, Answer, Running};
-use super::stream::Stream;
+use super::stream;
 use crate::config::Patience;
 use crate::http::sending::Extent;
 use crate::policy;
@@ -44,7 +45,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
 /// Serves a connection until its client or we have had enough; once the server is stopping, no longer than its requests
 /// run.
 pub(super) async fn serve<S, B>(
-    stream: Stream,
+    stream: stream::Stream,
     peer: Option<SocketAddr>,
     service: Rc<S>,
     patience: Patience,
@@ -107,7 +108,7 @@ fn request_of(asked: hyper::Request<Incoming>, peer: Option<SocketAddr>) -> Opti
         Payload::None
     } else {
         Payload::Stream {
-            payload: pieces(body),
+            payload: Box::pin(Coming(Some(body))) as BoxedPayloadStream,
         }
     };
     let mut request = Request::with_payload(payload);
@@ -131,21 +132,43 @@ fn request_of(asked: hyper::Request<Incoming>, peer: Option<SocketAddr>) -> Opti
     Some(request)
 }
 
-/// The pieces of a request's body.
-fn pieces(body: Incoming) -> actix_http::BoxedPayloadStream {
-    let next = |mut body: Incoming| async move {
+/// The body of a request, piece by piece.
+struct Coming(Option<Incoming>);
+
+impl Stream for Coming {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await?;
-            let piece = match frame.map(Frame::into_data) {
-                Ok(Ok(piece)) => Ok(piece),
-                // Trailers say nothing to us.
-                Ok(Err(_)) => continue,
-                Err(e) => Err(PayloadError::Incomplete(Some(std::io::Error::other(e)))),
+            let Some(body) = &mut self.0 else {
+                return Poll::Ready(None);
             };
-            return Some((piece, body));
+            match ready!(Pin::new(body).poll_frame(cx)).map(|next| next.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
+                // Trailers say nothing to us.
+                Some(Ok(Err(_))) => (),
+                Some(Err(e)) => {
+                    let why = std::io::Error::other(e);
+                    return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(why)))));
+                }
+                None => self.0 = None,
+            }
         }
-    };
-    stream::unfold(body, next).boxed_local()
+    }
+}
+
+impl Drop for Coming {
+    /// Were the rest of a body given up at once, its client might hear of that before it hears the answer.
+    fn drop(&mut self) {
+        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else {
+            return;
+        };
+        let passing = async move {
+            while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+        };
+        let passing = tokio::time::timeout(policy::FAREWELL, passing);
+        drop(tokio::task::spawn_local(passing));
+    }
 }
 
 /// An answer as hyper sends it. What is not to be sent at all is an error, at which hyper resets the stream.
