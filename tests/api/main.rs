@@ -8,12 +8,14 @@
 mod authorization;
 mod bodies;
 mod client;
+mod connections;
 mod cors;
 mod create_session;
 mod dashboard;
 mod errors;
 mod fingerprint;
 mod forwarding;
+mod http2;
 mod idempotency_key;
 mod keys;
 mod limit_headers;
