@@ -2,6 +2,7 @@
 //! seeds and drawn changes of them wherever the tests run.
 
 pub mod authorization;
+pub mod backup;
 pub mod body;
 pub mod idempotency_key;
 pub mod masking;
@@ -13,8 +14,9 @@ pub mod upstream_path;
 pub type Law = (&'static str, fn(&[u8]));
 
 /// Every law.
-pub const LAWS: [Law; 7] = [
+pub const LAWS: [Law; 8] = [
     ("authorization", authorization::holds),
+    ("backup", backup::holds),
     ("body", body::holds),
     ("idempotency_key", idempotency_key::holds),
     ("masking", masking::holds),
