@@ -4,7 +4,7 @@
 //! alternate between the bare handler and Atlas, so that a noisy machine is noisy for both; a ratio is the median of
 //! the rounds' ratios. Never fails because of a slow number; exits with 1 when something does not work.
 //!
-//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c`, `e` and `memory`.
+//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c`, `e`, `memory` and `backup`.
 
 #![expect(
     clippy::print_stdout,
@@ -60,8 +60,8 @@ fn measure(wanted: &[String]) -> Outcome<()> {
     if is_wanted("e") {
         rows.extend(forward::measure()?);
     }
-    if is_wanted("memory") {
-        rows.extend(memory::measure()?);
+    if ["memory", "backup"].into_iter().any(is_wanted) {
+        rows.extend(memory::measure(&is_wanted)?);
     }
     println!("\n{}", report::markdown(&rows)?);
     println!("Took {:.0} s.", started.elapsed().as_secs_f64());

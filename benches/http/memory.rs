@@ -12,16 +12,16 @@ use crate::stats::thousands;
 use crate::{Outcome, backup, load};
 
 const RECORDS: u64 = 1_000_000;
-/// As many connections as commits share one sync: the fill is to be short, not gentle.
+/// As many connections as commits share one sync: the fill is to be short, not gentle. It ends when all are made.
 const FILL: Plan = Plan {
     connections: 256,
     warm_up: Duration::ZERO,
-    measured: Duration::from_secs(90),
+    measured: Duration::from_secs(600),
 };
 pub const MB: f64 = 1e6;
 
-/// Measures memory, start and size.
-pub fn measure() -> Outcome<Vec<Row>> {
+/// Measures memory, start and size, and what is done with the store as a whole, as far as it is wanted.
+pub fn measure(is_wanted: &dyn Fn(&str) -> bool) -> Outcome<Vec<Row>> {
     let temporary = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let data = temporary.path().join("atlas");
     let server = Server::atlas(&data)?;
@@ -29,33 +29,41 @@ pub fn measure() -> Outcome<Vec<Row>> {
     // What a start leaves behind is given back within a moment.
     std::thread::sleep(Duration::from_secs(1));
     let idle = server.resident()?;
-    let mut rows = vec![memory_row("memory when idle", idle, 30.0)];
-
     let (records, took) = fill(&server, &secret)?;
     let full = server.resident()?;
     let live = format!("{} live records", thousands(records as f64));
     println!("  {live} in {:.0} s", took.as_secs_f64());
-    rows.push(memory_row(&format!("memory with {live}"), full, 300.0));
-
     let stopped_in = server.stop()?;
     println!("  stopped in {} ms", stopped_in.as_millis());
-    let server = Server::atlas(&data)?;
-    rows.push(start_row(&format!("start with {live}"), &server));
+    let mut rows = Vec::new();
+    if is_wanted("memory") {
+        rows.push(memory_row("memory when idle", idle, 30.0));
+        rows.push(memory_row(&format!("memory with {live}"), full, 300.0));
+        rows.extend(start_and_size(&data, &live)?);
+    }
+    if is_wanted("backup") {
+        rows.extend(backup::measure(&data, &live)?);
+    }
+    Ok(rows)
+}
+
+fn start_and_size(data: &Path, live: &str) -> Outcome<Vec<Row>> {
+    let server = Server::atlas(data)?;
+    let mut rows = vec![start_row(&format!("start with {live}"), &server)];
     std::thread::sleep(Duration::from_secs(1));
     let again = server.resident()?;
     println!("  after the start {:.0} MB", again as f64 / MB);
     // Dropped without a word, which is `kill -9`.
     drop(server);
-    let server = Server::atlas(&data)?;
+    let server = Server::atlas(data)?;
     rows.push(start_row("the same after `kill -9`", &server));
     server.stop()?;
     rows.push(Row {
         what: format!("data directory with {live}"),
-        atlas: format!("{:.0} MB", size_of(&data)? as f64 / MB),
+        atlas: format!("{:.0} MB", size_of(data)? as f64 / MB),
         beside: String::new(),
         verdict: Verdict::NoGoal,
     });
-    rows.extend(backup::measure(&data, &live)?);
     Ok(rows)
 }
 
