@@ -111,7 +111,7 @@ impl<'a> Client<'a> {
         }
         match &answer {
             Some(answer) => {
-                self.wire = Some(wire);
+                self.wire = (!answer.is_last).then_some(wire);
                 self.ledger.tell(answer.status.to_string());
                 if answer.status >= 500 {
                     self.ledger

@@ -27,6 +27,8 @@ pub struct Answer {
     /// `RateLimit`: what is left of minute and day.
     pub left: String,
     pub body: Vec<u8>,
+    /// The server closes the connection after it.
+    pub is_last: bool,
 }
 
 impl Answer {
@@ -175,5 +177,6 @@ fn parse(bytes: &[u8]) -> Option<Option<Answer>> {
         replayed: value("idempotent-replayed").is_some(),
         left: value("ratelimit").unwrap_or_default(),
         body: body.to_owned(),
+        is_last: value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
     }))
 }
