@@ -172,4 +172,26 @@ mod tests {
             "1.2.3.4"
         );
     }
+
+    #[test]
+    fn a_client_comes_over_tls_as_it_came_to_us_unless_a_trusted_proxy_says_otherwise() {
+        let is_tls = |peer: &str, said: &[&str], is_ours| {
+            let mut headers = HeaderMap::new();
+            for line in said {
+                let value = HeaderValue::from_str(line).expect("a header value");
+                headers.append(X_FORWARDED_PROTO, value);
+            }
+            let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a range")];
+            let peer = Some(peer.parse().expect("an address"));
+            super::is_tls(peer, &headers, &trusted, is_ours)
+        };
+        for is_ours in [false, true] {
+            assert_eq!(is_tls("1.2.3.4", &[], is_ours), is_ours);
+            assert_eq!(is_tls("1.2.3.4", &["https"], is_ours), is_ours);
+            assert_eq!(is_tls("1.2.3.4", &["http"], is_ours), is_ours);
+            assert_eq!(is_tls("10.0.0.1", &[], is_ours), is_ours);
+            assert!(is_tls("10.0.0.1", &["http, HTTPS"], is_ours));
+            assert!(!is_tls("10.0.0.1", &["https", "http"], is_ours));
+        }
+    }
 }

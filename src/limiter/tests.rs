@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::*;
 
@@ -254,6 +254,27 @@ fn an_address_has_its_own_minute_and_ipv6_goes_by_64() {
         .spend(ip("2001:db8::3"), at(0))
         .expect_err("third of the /64");
     assert_eq!(addresses.standing(ip("10.9.9.9"), at(0)).remaining, 2);
+}
+
+#[test]
+fn a_million_strangers_of_as_many_networks_are_a_bounded_crowd() {
+    let addresses = Addresses::new(5);
+    let address = |n: u64| IpAddr::from(Ipv6Addr::from_bits(u128::from(n) << 64 | 1));
+    let mut over = 0;
+    for n in 0..1_000_000 {
+        over += u32::from(addresses.spend(address(n), at(0)).is_err());
+    }
+    assert_eq!(addresses.len(), policy::ADDRESSES);
+    // Those that there is no room for share one bucket.
+    assert_eq!(over, 1_000_000 - policy::ADDRESSES as u32 - 5);
+    // One that is known is held to its own.
+    assert_eq!(addresses.standing(address(0), at(0)).remaining, 4);
+    // Later ones push nobody out before time is up, and then there is room.
+    addresses
+        .spend(address(1 << 40), at(0))
+        .expect_err("no room");
+    addresses.spend(address(1 << 40), at(600)).expect("room");
+    assert_eq!(addresses.len(), 1);
 }
 
 #[test]

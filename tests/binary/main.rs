@@ -25,6 +25,7 @@ mod mock;
 mod openapi;
 mod package;
 mod process;
+mod proxies;
 mod secrets;
 mod settings;
 mod stopping;

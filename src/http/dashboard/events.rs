@@ -106,6 +106,8 @@ fn stream(
     };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
+        // nginx is not to wait until there is more of it.
+        .insert_header(("x-accel-buffering", "no"))
         .streaming(told(watcher)))
 }
 

@@ -152,3 +152,45 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
         .await
         .unwrap_or(Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn who_watches_the_files_sees_that_they_have_changed() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let files = CertificateFiles {
+            certificate: temporary.path().join("cert.pem"),
+            key: temporary.path().join("key.pem"),
+        };
+        let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
+        std::fs::copy(of.join("localhost.pem"), &files.certificate).expect("copied");
+        std::fs::copy(of.join("localhost.key.pem"), &files.key).expect("copied");
+        std::fs::set_permissions(&files.key, PermissionsExt::from_mode(0o600)).expect("set");
+        let certificates = Certificates::read(files.clone()).expect("a certificate");
+        let digest = || certificates.state.read().current.digest;
+        let before = digest();
+        let mut file = std::fs::File::options()
+            .append(true)
+            .open(&files.certificate)
+            .expect("opened");
+        file.write_all(b"\nrenewed\n").expect("written");
+        let watching = Arc::clone(&certificates).watch(Duration::from_millis(1));
+        let changed = async {
+            while digest() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        actix_web::rt::System::new().block_on(async {
+            tokio::select! {
+                () = watching => (),
+                seen = tokio::time::timeout(Duration::from_secs(20), changed) => seen.expect("it is seen"),
+            }
+        });
+    }
+}

@@ -30,6 +30,7 @@ impl Events {
         assert_eq!(answer.status, 200, "{path}");
         let kind = answer.header("content-type").expect("Content-Type");
         assert!(kind.starts_with("text/event-stream"), "{kind}");
+        assert_eq!(answer.header("x-accel-buffering"), Some("no"));
         Self {
             connection,
             seen: Vec::new(),
