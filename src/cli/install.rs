@@ -33,6 +33,8 @@ const UNITS: [(&str, &str); 4] = [
 ];
 /// Those that the system starts by itself.
 const ENABLED: [&str; 3] = ["atlas.socket", "atlas.service", "atlas-backup.timer"];
+/// There where the package is installed, whose files are dpkg's business.
+const OF_PACKAGE: &str = "usr/lib/systemd/system/atlas.service";
 /// There while systemd runs the system (`sd_booted(3)`).
 const BOOTED: &str = "/run/systemd/system";
 
@@ -88,6 +90,8 @@ impl Step {
 /// Puts everything in place, and has systemd run it.
 pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
     let root = &asked.root;
+    is_no_package(root)?;
+    let enabled = enabled(root)?;
     let mut steps = vec![
         Step::Binary(root.join(BINARY)),
         Step::WriteOnce(root.join(CONFIG.0), CONFIG.1),
@@ -98,7 +102,7 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
         steps.push(Step::Systemctl(vec!["daemon-reload"]));
         // Later, what is enabled and what runs is as the operator has it.
         let start = if is_first {
-            [&["enable", "--now"], &ENABLED[..]].concat()
+            [&["enable", "--now"], &enabled[..]].concat()
         } else {
             vec!["try-restart", "atlas.service"]
         };
@@ -113,15 +117,51 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
         (true, false) => "The new one is in place; if it ran before, it runs now.".to_owned(),
         (false, _) => format!(
             "systemd does not run here. Where it does: systemctl daemon-reload && systemctl enable --now {}",
-            ENABLED.join(" ")
+            enabled.join(" ")
         ),
     });
     Ok(())
 }
 
+/// A package's units stand behind ours, so that neither would be what it seems.
+fn is_no_package(root: &Path) -> Result<(), Failure> {
+    let unit = root.join(OF_PACKAGE);
+    if unit.exists() {
+        return Err(Failure::Failed(format!(
+            "Atlas is here as a package, to which {} belongs: upgrade or remove it by apt",
+            unit.display()
+        )));
+    }
+    Ok(())
+}
+
+/// What is enabled the first time: without the socket where the settings say another place to listen, which they did
+/// for a reason.
+fn enabled(root: &Path) -> Result<Vec<&'static str>, Failure> {
+    let path = root.join(CONFIG.0);
+    let settings: toml::Table = match std::fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|e| {
+            let why = e.message().replace('\n', "; ");
+            Failure::Failed(format!(
+                "{} can't be read: {why}; mend that first",
+                path.display()
+            ))
+        })?,
+        Err(_) => toml::Table::new(),
+    };
+    let listens = ["listen", "port"]
+        .iter()
+        .any(|name| settings.contains_key(*name));
+    let enabled = ENABLED.into_iter();
+    Ok(enabled
+        .filter(|name| !(listens && *name == "atlas.socket"))
+        .collect())
+}
+
 /// Stops it and takes it away; settings, store and backups stay.
 pub(super) fn uninstall(asked: &Install, json: bool) -> Result<(), Failure> {
     let root = &asked.root;
+    is_no_package(root)?;
     let mut steps = Vec::new();
     let installed = |name: &&str| root.join(UNITS_DIR).join(name).exists();
     if is_managed(root) {
@@ -157,16 +197,13 @@ fn take(steps: &[Step], asked: &Install, json: bool) -> Result<(), Failure> {
         return Err(Failure::Failed(advice.to_owned()));
     }
     let said: Vec<String> = steps.iter().map(Step::say).collect();
-    for (step, line) in steps.iter().zip(&said) {
+    for (at, (step, line)) in steps.iter().zip(&said).enumerate() {
         if !json {
             say(line);
         }
         if !asked.dry_run {
-            step.take().map_err(|why| {
-                Failure::Failed(format!(
-                    "{why}; the steps before it are done, and can be taken again: mend that and run the same command"
-                ))
-            })?;
+            step.take()
+                .map_err(|why| Failure::Failed(how_on(&why, step, said.get(at..))))?;
         }
     }
     if json {
@@ -174,6 +211,18 @@ fn take(steps: &[Step], asked: &Install, json: bool) -> Result<(), Failure> {
         say(&to_json(&line)?);
     }
     Ok(())
+}
+
+/// How to go on where a step failed. What systemd is told is left to the operator then: by its files, Atlas is installed
+/// already, and the same command would not enable it.
+fn how_on(why: &str, step: &Step, left: Option<&[String]>) -> String {
+    let on = match step {
+        Step::Systemctl(_) => format!("then: {}", left.unwrap_or_default().join(" && ")),
+        Step::Binary(_) | Step::Write(..) | Step::WriteOnce(..) | Step::Remove(_) => {
+            "and run the same command".to_owned()
+        }
+    };
+    format!("{why}; the steps before it are done, and can be taken again: mend that, {on}")
 }
 
 /// Whether systemd runs the system that this is for.
