@@ -35,7 +35,6 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
     };
-    let of_backup = |why: String| format!("the backup can't be restored: {why}");
     let mut reader = Reader::open(input, FORMAT).map_err(of_backup)?;
     open::make_dir(&parent)?;
     let name = place.file_name().unwrap_or_default().to_string_lossy();
@@ -47,15 +46,10 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     }
     let aside = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent);
     let aside = aside.map_err(|e| format!("nothing can be made in {}: {e}", parent.display()))?;
-    let lock = open::take(aside.path())?;
-    let backup = fill(&mut reader, aside.path(), options).map_err(of_backup)?;
-    // Without the pepper in the backup this would be another one, and be refused.
-    let (store, _) = Store::open_taken(aside.path(), lock, options, [0; 32])?;
-    let fault = |Unavailable| "the restored store can't be used; see the log".to_owned();
-    let found = store.verify(false, backup.extent.latest).map_err(fault)?;
-    store.close(backup.extent.latest, &[]).map_err(fault)?;
-    drop(store);
+    let built = build(&mut reader, aside.path(), options);
+    // Whatever came of it: a file that sled still writes would outlive its directory's removal, or keep it from moving.
     open::let_go(&aside.path().join("store"));
+    let restored = built?;
     fs::rename(aside.path(), &place).map_err(|e| {
         format!(
             "the restored store can't be moved to {}: {e}",
@@ -65,7 +59,11 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     // It has moved: there is nothing to remove any more.
     drop(aside.keep());
     open::sync_dir(&parent)?;
-    Ok(Restored { backup, found })
+    Ok(restored)
+}
+
+fn of_backup(why: String) -> String {
+    format!("the backup can't be restored: {why}")
 }
 
 /// The place itself, behind any links, if nothing is there.
@@ -106,6 +104,18 @@ fn vacant(dir: &Path) -> Result<PathBuf, String> {
         ));
     }
     Ok(place)
+}
+
+/// Builds the store in `dir`, opens it as a start does, and looks at every row.
+fn build(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<Restored, String> {
+    let lock = open::take(dir)?;
+    let backup = fill(reader, dir, options).map_err(of_backup)?;
+    // Without the pepper in the backup this would be another one, and be refused.
+    let (store, _) = Store::open_taken(dir, lock, options, [0; 32])?;
+    let fault = |Unavailable| "the restored store can't be used; see the log".to_owned();
+    let found = store.verify(false, backup.extent.latest).map_err(fault)?;
+    store.close(backup.extent.latest, &[]).map_err(fault)?;
+    Ok(Restored { backup, found })
 }
 
 /// Builds the store, up to the last row of the backup.

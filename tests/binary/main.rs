@@ -18,6 +18,7 @@ mod disk;
 mod failing_disk;
 mod fixtures;
 mod install;
+mod interrupted;
 mod logs;
 mod metrics;
 mod migration;

@@ -2,18 +2,28 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-use crate::process::{Answer, Atlas, Client, read_log, run, text};
+use crate::process::{Answer, Atlas, BINARY, Client, has_tool, read_log, run, text};
 
 const OURS: u32 = 4;
 
+fn opened(directory: &Path) -> sled::Db {
+    let store = directory.join("store");
+    // As a start does: sled does not open beside a snapshot that a kill has cut off.
+    for entry in std::fs::read_dir(&store).expect("a list") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "generating") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let config = sled::Config::new().path(store).segment_size(8 << 20);
+    config.open().expect("opens")
+}
+
 /// Makes the store one of this format.
 fn mark(directory: &Path, format: u32) {
-    let store = sled::Config::new()
-        .path(directory.join("store"))
-        .segment_size(8 << 20)
-        .open()
-        .expect("opens");
+    let store = opened(directory);
     let meta = store.open_tree("meta").expect("a tree");
     meta.insert("format", &format.to_be_bytes())
         .expect("written");
@@ -21,11 +31,7 @@ fn mark(directory: &Path, format: u32) {
 }
 
 fn marked(directory: &Path) -> u32 {
-    let store = sled::Config::new()
-        .path(directory.join("store"))
-        .segment_size(8 << 20)
-        .open()
-        .expect("opens");
+    let store = opened(directory);
     let meta = store.open_tree("meta").expect("a tree");
     let format = meta.get("format").expect("read").expect("a format");
     u32::from_be_bytes(format.as_ref().try_into().expect("four bytes"))
@@ -84,6 +90,63 @@ fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
     assert_eq!((again.replayed, again.body), (true, first.body));
     let afresh = order(&server, &secret, "order_2");
     assert!(!afresh.replayed && afresh.body != later.body);
+}
+
+/// A start that is killed when one of its threads makes this call for the `when`th time, if it comes to that.
+fn start_killed_at(directory: &Path, call: &str, when: usize) -> Result<Atlas, String> {
+    let mut command = Command::new("strace");
+    command
+        .args(["-D", "-f", "-q", "-o", "/dev/null", "-e"])
+        .arg(format!("trace={call}"))
+        .args(["-e", &format!("inject={call}:signal=KILL:when={when}")])
+        .args([BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(directory);
+    Atlas::try_start(command, directory)
+}
+
+#[test]
+fn killed_at_any_moment_a_store_is_of_the_older_format_or_of_ours_with_a_backup_of_what_it_was() {
+    if !has_tool("strace", &["-V"]) {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
+    let server = Atlas::serve(&directory, &[]);
+    let secret = server.key(&[]);
+    let first = order(&server, &secret, "order_1");
+    assert_eq!(server.terminate().code(), Some(0));
+    let (mut older, mut ours) = (0, 0);
+    for call in ["fsync", "fdatasync", "rename", "unlink"] {
+        for when in 1.. {
+            assert!(when < 100, "no start is the whole of it");
+            mark(&directory, OURS - 1);
+            drop(std::fs::remove_file(&copy));
+            let started = start_killed_at(&directory, call, when);
+            let is_over = started.is_ok();
+            drop(started);
+            if marked(&directory) == OURS {
+                ours += 1;
+                let place = temporary.path().join(format!("{call}-{when}"));
+                let restored = run(&["restore", copy.to_str().expect("text")], &place);
+                assert!(restored.status.success(), "{}", text(&restored.stderr));
+            } else {
+                older += 1;
+            }
+            if is_over {
+                break;
+            }
+            let server = Atlas::serve(&directory, &[]);
+            let again = order(&server, &secret, "order_1");
+            assert_eq!(again.body, first.body, "{call} {when}");
+            assert!(again.replayed && copy.exists(), "{call} {when}");
+            assert_eq!(server.terminate().code(), Some(0));
+        }
+    }
+    assert!(
+        older > 5 && ours > 5,
+        "{older} of the older, {ours} of ours"
+    );
 }
 
 #[test]

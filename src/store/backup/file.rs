@@ -121,6 +121,9 @@ impl NewFile {
             .open(&partial)
             .map_err(|e| fault(&e))?;
         file.try_lock().map_err(|e| fault(&e))?;
+        if !is_at(&file, &partial) {
+            return Err(being_written(&partial));
+        }
         let disk = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
         let is_beside = disk(&dir) == disk(store);
         Ok(Self {
@@ -158,19 +161,40 @@ impl NewFile {
 
 /// What a backup that was killed has left; one that is being written is left alone.
 fn remove_leftover(partial: &Path) -> Result<(), String> {
-    let fault = |e: &dyn std::fmt::Display| format!("{} can't be removed: {e}", partial.display());
     match File::open(partial) {
-        Ok(file) => match file.try_lock() {
-            Ok(()) => fs::remove_file(partial).map_err(|e| fault(&e)),
-            Err(TryLockError::WouldBlock) => Err(format!(
-                "{} is being written by another backup: wait until it is done",
-                partial.display()
-            )),
-            Err(TryLockError::Error(error)) => Err(fault(&error)),
-        },
+        Ok(file) => remove_opened(&file, partial),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(fault(&error)),
+        Err(error) => Err(irremovable(partial, &error)),
     }
+}
+
+fn remove_opened(file: &File, partial: &Path) -> Result<(), String> {
+    match file.try_lock() {
+        // Since it was opened another may have removed it, and write a file of that name by now.
+        Ok(()) if is_at(file, partial) => {
+            fs::remove_file(partial).map_err(|error| irremovable(partial, &error))
+        }
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(being_written(partial)),
+        Err(TryLockError::Error(error)) => Err(irremovable(partial, &error)),
+    }
+}
+
+fn irremovable(partial: &Path, error: &std::io::Error) -> String {
+    format!("{} can't be removed: {error}", partial.display())
+}
+
+fn being_written(partial: &Path) -> String {
+    format!(
+        "{} is being written by another backup: wait until it is done",
+        partial.display()
+    )
+}
+
+/// Whether this open file is still the one of that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |about: fs::Metadata| (about.dev(), about.ino());
+    let (open, there) = (file.metadata().map(id), fs::metadata(path).map(id));
+    matches!((open, there), (Ok(open), Ok(there)) if open == there)
 }
 
 impl Write for NewFile {
@@ -200,5 +224,24 @@ impl Drop for NewFile {
             // What stays is removed by the next one.
             drop(fs::remove_file(&self.partial));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leftover_is_removed_and_not_what_is_written_under_its_name_since() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (place, partial) = (dir.path().join("a"), dir.path().join("a.partial"));
+        fs::write(&partial, b"of a killed one").expect("written");
+        let leftover = File::open(&partial).expect("opened");
+        let mut new = NewFile::create(&place, dir.path(), 0).expect("begun");
+        new.write_all(b"new").expect("written");
+        let refused = remove_opened(&leftover, &partial).expect_err("it is another");
+        assert!(refused.contains("another backup"), "{refused}");
+        assert_eq!(new.keep(), Ok(()));
+        assert_eq!(fs::read(&place).expect("read"), b"new");
     }
 }
