@@ -322,7 +322,7 @@ fn the_readme_shows_what_is_tested() {
         let shown = blocks.clone().find(|block| block.contains(first));
         let shown = shown.and_then(|block| block.split_once('\n'));
         assert!(
-            shown.is_none_or(|(_, text)| format!("{text}\n") == config),
+            shown.is_some_and(|(_, text)| format!("{text}\n") == config),
             "{first}"
         );
     }
