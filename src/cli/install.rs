@@ -139,15 +139,15 @@ fn is_no_package(root: &Path) -> Result<(), Failure> {
 /// for a reason.
 fn enabled(root: &Path) -> Result<Vec<&'static str>, Failure> {
     let path = root.join(CONFIG.0);
-    let settings: toml::Table = match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|e| {
+    let settings: toml::Table = match files::text(&path) {
+        Some(text) => toml::from_str(&text).map_err(|e| {
             let why = e.message().replace('\n', "; ");
             Failure::Failed(format!(
                 "{} can't be read: {why}; mend that first",
                 path.display()
             ))
         })?,
-        Err(_) => toml::Table::new(),
+        None => toml::Table::new(),
     };
     let listens = ["listen", "port"]
         .iter()

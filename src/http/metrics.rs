@@ -43,7 +43,7 @@ pub fn serve_metrics(app: &Arc<App>, listener: TcpListener) -> std::io::Result<S
     });
     let server = server
         .workers(1)
-        .max_connections(policy::METRICS_CONNECTIONS)
+        .max_connections(policy::metrics::METRICS_CONNECTIONS)
         .client_request_timeout(policy::HEAD_TIMEOUT)
         .shutdown_timeout(1)
         .disable_signals()

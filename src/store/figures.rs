@@ -49,12 +49,12 @@ impl Figures {
             groups: Histograms::single(
                 "atlas_store_group_commits",
                 "Commits that shared one sync; their number is that of the groups.",
-                &policy::GROUP_SIZES,
+                &policy::metrics::GROUP_SIZES,
             )?,
             syncs: Histograms::single(
                 "atlas_store_sync_duration_seconds",
                 "Time to write one group to the journal and sync it.",
-                &policy::SYNC_SECONDS,
+                &policy::metrics::SYNC_SECONDS,
             )?,
             checkpoints: Counters::single(
                 "atlas_store_checkpoints_total",
@@ -193,11 +193,11 @@ impl Store {
         let step = |from: &[u8], to: &[u8]| -> Result<(usize, Option<sled::IVec>), Unavailable> {
             let rows = self.trees.of(Table::Answers).range(from..=to).keys();
             let (mut count, mut last) = (0, None);
-            for key in rows.take(policy::COUNT_STEP) {
+            for key in rows.take(policy::metrics::COUNT_STEP) {
                 last = Some(key.map_err(|e| unreadable("answers", &e))?);
                 count += 1;
             }
-            Ok((count, last.filter(|_| count == policy::COUNT_STEP)))
+            Ok((count, last.filter(|_| count == policy::metrics::COUNT_STEP)))
         };
         self.figures.records.count(step)
     }

@@ -83,7 +83,7 @@ impl Metrics {
                 "Time of such a request, from its head to the last byte of its answer.",
                 "mode",
                 MODES,
-                &policy::REQUEST_SECONDS,
+                &policy::metrics::REQUEST_SECONDS,
             )?,
             limited: Counters::new(
                 "atlas_requests_limited_total",
@@ -108,7 +108,7 @@ impl Metrics {
                 "Time from sending a request to an upstream to the head of its answer, or to giving up.",
                 "mode",
                 modes,
-                &policy::REQUEST_SECONDS,
+                &policy::metrics::REQUEST_SECONDS,
             )?,
             attempts: Counters::new(
                 "atlas_webhook_attempts_total",
@@ -119,7 +119,7 @@ impl Metrics {
             attempt_times: Histograms::single(
                 "atlas_webhook_attempt_duration_seconds",
                 "Time of an attempt to deliver a webhook, from connecting to the answer.",
-                &policy::WEBHOOK_SECONDS,
+                &policy::metrics::WEBHOOK_SECONDS,
             )?,
         })
     }

@@ -14,7 +14,7 @@ const STATES: [KeyState; 3] = [KeyState::Active, KeyState::Expired, KeyState::Re
 /// What waits in the outbox.
 #[derive(Default)]
 struct Outbox {
-    /// Deliveries, counted up to [`policy::OUTBOX_COUNTED`].
+    /// Deliveries, counted up to [`policy::metrics::OUTBOX_COUNTED`].
     waiting: usize,
     /// When that fell due which is due for longest; what is paused is not due.
     oldest: Option<Timestamp>,
@@ -151,7 +151,7 @@ impl App {
     /// Looks at a bounded number of rows, and of each endpoint's at the first.
     fn outbox(&self, now: Timestamp) -> Result<Outbox, Unavailable> {
         let (mut outbox, mut last) = (Outbox::default(), None);
-        for _ in 0..policy::OUTBOX_COUNTED {
+        for _ in 0..policy::metrics::OUTBOX_COUNTED {
             let Some(endpoint) = self.store.next_in_outbox(last.as_ref())? else {
                 break;
             };
@@ -166,7 +166,7 @@ impl App {
                     .map_or(first.at, |oldest| oldest.min(first.at));
                 outbox.oldest = Some(earlier);
             }
-            let room = policy::OUTBOX_COUNTED - outbox.waiting;
+            let room = policy::metrics::OUTBOX_COUNTED - outbox.waiting;
             outbox.waiting += rows.take(room).count();
         }
         Ok(outbox)

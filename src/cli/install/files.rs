@@ -20,6 +20,11 @@ pub(super) fn put_program(path: &Path) -> Result<(), String> {
     put(path, &bytes, RUNNABLE)
 }
 
+/// What is written there, if anything is.
+pub(super) fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
 /// Writes it beside its place, and then moves it there: a program that runs can't be written to, but replaced.
 pub(super) fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
     let fault = |e: std::io::Error| format!("{} can't be written: {e}", path.display());
