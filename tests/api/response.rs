@@ -182,6 +182,9 @@ impl Response {
             let expected = dashboard.then_some(*value);
             assert_eq!(self.header(name), expected, "{name} of {path}");
         }
+        let kind = self.header("content-type").unwrap_or_default();
+        let streams = kind.starts_with("text/event-stream");
+        assert_eq!(self.header("x-accel-buffering"), streams.then_some("no"));
         if dashboard {
             assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
             if !place.starts_with("/dashboard/assets/") {
@@ -327,6 +330,7 @@ const EXPECTED_HEADERS: &[&str] = &[
     "transfer-encoding",
     "vary",
     "www-authenticate",
+    "x-accel-buffering",
     "x-content-type-options",
     "x-frame-options",
     "x-ratelimit-limit",
