@@ -36,11 +36,19 @@ fn start(mut command: Command, directory: &Path, logs: &Path, arguments: &[&str]
     server
 }
 
+/// strace writes as fast as the disk takes it.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// Waits until the end of this process is written down, too.
 pub fn wait_for_end(trace: &Path, pid: u32) {
     let (exited, killed) = (format!("\n{pid} +++ exited"), format!("\n{pid} +++ killed"));
     let mut file = std::fs::File::open(trace).expect("a trace");
+    let begun = std::time::Instant::now();
     loop {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "strace does not say that {pid} has ended"
+        );
         let length = file.metadata().expect("a length").len();
         let mut end = Vec::new();
         file.seek(SeekFrom::Start(length.saturating_sub(4_096)))
