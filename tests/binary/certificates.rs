@@ -59,6 +59,13 @@ fn shown(atlas: &Atlas) -> String {
         .to_owned()
 }
 
+/// SIGHUP, as `systemctl reload` sends it.
+fn tell_to_look_again(atlas: &Atlas) {
+    let pid = atlas.pid().to_string();
+    let told = Command::new("kill").args(["-s", "HUP", &pid]).status();
+    assert!(told.expect("kill runs").success());
+}
+
 #[test]
 fn a_renewed_certificate_is_in_force_when_the_server_is_told_and_half_of_one_is_not() {
     if !has_tool("openssl", &["version"]) {
@@ -69,14 +76,7 @@ fn a_renewed_certificate_is_in_force_when_the_server_is_told_and_half_of_one_is_
     assert!(shown(&atlas).contains("localhost"));
     make(&files, "renewed");
     let hang_up = |log: &str, times: usize| {
-        let pid = atlas.pid().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", "HUP", &pid])
-                .status()
-                .expect("kill runs")
-                .success()
-        );
+        tell_to_look_again(&atlas);
         eventually(log, || {
             read_log(&files.data()).matches(log).count() == times
         });
@@ -108,14 +108,7 @@ fn a_service_without_tls_is_not_ended_by_a_reload() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     let atlas = Atlas::serve(&directory, &[]);
-    let pid = atlas.pid().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", "HUP", &pid])
-            .status()
-            .expect("kill runs")
-            .success()
-    );
+    tell_to_look_again(&atlas);
     eventually("it is logged", || {
         read_log(&directory).contains("nothing to read")
     });
