@@ -66,6 +66,9 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 pub const CONNECTION_LOOKS: u32 = 4;
 /// How long a connection that is closed may take to read the last word.
 pub const FAREWELL: Duration = Duration::from_secs(1);
+/// A body that was answered before its end is read on for so long: who still sends would lose the answer to the reset of a
+/// closed connection (RFC 9112 9.6). What nginx gives between two pieces.
+pub const LINGER: Duration = Duration::from_secs(5);
 /// Connections at once; an idle one takes 12 KB.
 pub const CONNECTIONS: usize = 10_000;
 /// The most of those that can be set: what a process of the kernel's may have open (`fs.nr_open`).

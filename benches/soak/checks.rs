@@ -151,26 +151,21 @@ fn slots_are_back(ledger: &Ledger, (number, key): (usize, &Key)) {
     }
     let request = create(&key.secret, "", 100);
     let mut waiting: Vec<Wire> = Vec::new();
+    let mut admitted = 0;
     for _ in 0..key.concurrent {
         let Some(mut wire) = Wire::connect(ledger.address) else {
             ledger.broken("no connection".to_owned());
             return;
         };
-        let _ = wire.begin(&request);
+        admitted += usize::from(wire.begin(&request));
         waiting.push(wire);
     }
-    // Their heads have been read when one that came later is answered.
-    let late = Wire::connect(ledger.address).and_then(|mut wire| {
-        (0..50).find_map(|_| {
-            let answer = wire.ask(&request, Manner::Quick)?;
-            (answer.status == 429).then_some(answer)
-        })
-    });
-    let silent = waiting.iter().filter(|wire| wire.is_silent()).count();
+    let late = Wire::connect(ledger.address).and_then(|mut wire| wire.ask(&request, Manner::Quick));
     let answers = waiting.iter_mut().filter_map(|wire| wire.finish(&request));
     let made = answers.filter(|answer| answer.status == 201).count();
-    let is_about_slots = late.is_some_and(|answer| answer.text().contains("concurrency"));
-    if silent < key.concurrent || made < key.concurrent || !is_about_slots {
+    let is_about_slots =
+        late.is_some_and(|answer| answer.status == 429 && answer.text().contains("concurrency"));
+    if admitted < key.concurrent || made < key.concurrent || !is_about_slots {
         ledger.broken(format!(
             "key {number} has {made} of {} slots, and one more was refused: {is_about_slots}",
             key.concurrent

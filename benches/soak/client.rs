@@ -281,7 +281,9 @@ impl<'a> Client<'a> {
             r#"{"amount":100,"currency":"EURO"}"#,
         ];
         let body = bodies[random(bodies.len() as u64) as usize];
-        let request = Request::new("POST", "create-session", &key.secret, "wrong", body);
+        // One for all would be in use by another client now and then.
+        let name = format!("wrong-{}", self.number);
+        let request = Request::new("POST", "create-session", &key.secret, &name, body);
         let answer = self.ask(&request, Manner::Quick, Some(key));
         self.expect(answer.as_ref(), &[400], body);
     }

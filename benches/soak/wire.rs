@@ -10,6 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 const PIECES: usize = 10;
 const ANSWER_MAX: usize = 256 * 1024;
+const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// How a client sends and reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,32 +79,28 @@ impl Wire {
         Some(Self(stream))
     }
 
-    /// None when the connection ended before the whole answer was there.
+    /// None when the connection ended before the whole answer was there. A refusal may come, and close the connection,
+    /// before all has been sent.
     pub fn ask(&mut self, request: &Request, manner: Manner) -> Option<Answer> {
-        self.send(&request.head, manner == Manner::SlowHead)?;
-        self.send(&request.body, manner == Manner::SlowBody)?;
+        let head = self.send(&request.head, manner == Manner::SlowHead);
+        let _ = head.and_then(|()| self.send(&request.body, manner == Manner::SlowBody));
         self.answer(manner == Manner::SlowReading)
     }
 
-    /// The head alone: the server then waits for the body.
-    pub fn begin(&mut self, request: &Request) -> Option<()> {
-        self.send(&request.head, false)
+    /// The head alone. Whether the server let it in, and waits for the body now.
+    pub fn begin(&mut self, request: &Request) -> bool {
+        let head = request.head.trim_end();
+        let asked = format!("{head}\r\nExpect: 100-continue\r\n\r\n");
+        let mut answer = [0; GO_ON.len()];
+        self.send(&asked, false).is_some()
+            && self.0.read_exact(&mut answer).is_ok()
+            && answer == *GO_ON
     }
 
     /// The rest, and its answer.
     pub fn finish(&mut self, request: &Request) -> Option<Answer> {
         self.send(&request.body, false)?;
         self.answer(false)
-    }
-
-    /// Whether nothing has been answered yet.
-    pub fn is_silent(&self) -> bool {
-        let looked = self
-            .0
-            .set_nonblocking(true)
-            .and_then(|()| self.0.peek(&mut [0]));
-        let restored = self.0.set_nonblocking(false);
-        restored.is_ok() && looked.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)
     }
 
     /// Sends a part of the request and resets the connection.

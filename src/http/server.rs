@@ -105,7 +105,7 @@ where
         let http1 = HttpService::build()
             .keep_alive(patience.idle)
             .client_request_timeout(patience.head)
-            .client_disconnect_timeout(policy::FAREWELL)
+            .client_disconnect_timeout(policy::LINGER)
             .graceful_shutdown_signal(stopping.clone())
             .on_connect_ext(|stream: &Stream, data: &mut Extensions| {
                 data.insert(Rc::clone(&stream.activity));
