@@ -4,6 +4,8 @@ use atlas::domain::masking::{masked, masked_beginning};
 use serde::de::IgnoredAny;
 
 const SECRET: &str = "sk_live_4eC39HqLyjWDarjtT1zdp7dcTYooMQauvd";
+/// Parts of it that are nobody's to see.
+const HIDDEN: [&str; 2] = ["4eC39HqLyjWD", "arjtT1zdp7dcTYoo"];
 
 pub fn holds(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -13,6 +15,10 @@ pub fn holds(bytes: &[u8]) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     if is_json(text) && text.trim_start().starts_with(['{', '[']) {
         assert!(is_json(&shown), "{text:?} became {shown:?}");
+    }
+    // By themselves, and not as part of a secret, they are words like any other.
+    if HIDDEN.iter().any(|part| text.contains(part)) {
+        return;
     }
     let middle = (0..=text.len() / 2)
         .rev()
@@ -24,14 +30,8 @@ pub fn holds(bytes: &[u8]) {
         format!("{before}{SECRET}"),
     ] {
         for shown in [masked(&whole), masked_beginning(&whole, whole.len() / 2)] {
-            assert!(
-                !shown.contains(&SECRET[8..20]),
-                "{whole:?} became {shown:?}"
-            );
-            assert!(
-                !shown.contains(&SECRET[20..36]),
-                "{whole:?} became {shown:?}"
-            );
+            let is_hidden = !HIDDEN.iter().any(|part| shown.contains(part));
+            assert!(is_hidden, "{whole:?} became {shown:?}");
         }
     }
 }
