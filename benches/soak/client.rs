@@ -105,12 +105,12 @@ impl<'a> Client<'a> {
             self.cut(kills, "no connection");
             return None;
         };
-        let answer = wire.ask(request, manner);
+        let answer = wire.try_to_ask(request, manner);
         if let Some(key) = key {
-            self.ledger.count(key, answer.as_ref());
+            self.ledger.count(key, answer.as_ref().ok());
         }
         match &answer {
-            Some(answer) => {
+            Ok(answer) => {
                 self.wire = (!answer.is_last).then_some(wire);
                 self.ledger.tell(answer.status.to_string());
                 if answer.status >= 500 {
@@ -118,9 +118,9 @@ impl<'a> Client<'a> {
                         .broken(format!("{}: {}", answer.status, answer.text()));
                 }
             }
-            None => self.cut(kills, "no answer"),
+            Err(why) => self.cut(kills, why),
         }
-        answer
+        answer.ok()
     }
 
     /// Only a kill may cut a client off.

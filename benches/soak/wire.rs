@@ -79,12 +79,18 @@ impl Wire {
         Some(Self(stream))
     }
 
-    /// None when the connection ended before the whole answer was there. A refusal may come, and close the connection,
-    /// before all has been sent.
+    /// None when the connection ended before the whole answer was there.
     pub fn ask(&mut self, request: &Request, manner: Manner) -> Option<Answer> {
+        self.try_to_ask(request, manner).ok()
+    }
+
+    /// Asks, or says how the connection ended. A refusal may come, and close the connection, before all has been sent.
+    pub fn try_to_ask(&mut self, request: &Request, manner: Manner) -> Result<Answer, String> {
         let head = self.send(&request.head, manner == Manner::SlowHead);
-        let _ = head.and_then(|()| self.send(&request.body, manner == Manner::SlowBody));
+        let sent = head.and_then(|()| self.send(&request.body, manner == Manner::SlowBody));
+        let how = if sent.is_some() { "" } else { ", not all sent" };
         self.answer(manner == Manner::SlowReading)
+            .map_err(|why| format!("no answer: {why}{how}"))
     }
 
     /// The head alone. Whether the server let it in, and waits for the body now.
@@ -100,7 +106,7 @@ impl Wire {
     /// The rest, and its answer.
     pub fn finish(&mut self, request: &Request) -> Option<Answer> {
         self.send(&request.body, false)?;
-        self.answer(false)
+        self.answer(false).ok()
     }
 
     /// Sends a part of the request and resets the connection.
@@ -127,12 +133,14 @@ impl Wire {
         Some(())
     }
 
-    fn answer(&mut self, slowly: bool) -> Option<Answer> {
+    fn answer(&mut self, slowly: bool) -> Result<Answer, String> {
         let mut bytes = Vec::new();
         let mut buffer = [0; 4_096];
         while bytes.len() < ANSWER_MAX {
-            if let Some(answer) = parse(&bytes)? {
-                return Some(answer);
+            match parse(&bytes) {
+                Some(Some(answer)) => return Ok(answer),
+                Some(None) => (),
+                None => break,
             }
             let room = if slowly {
                 std::thread::sleep(PAUSE);
@@ -140,14 +148,15 @@ impl Wire {
             } else {
                 buffer.len()
             };
-            let read = self
-                .0
-                .read(&mut buffer[..room])
-                .ok()
-                .filter(|read| *read > 0)?;
+            let read = match self.0.read(&mut buffer[..room]) {
+                Ok(0) => Err("closed".to_owned()),
+                Ok(read) => Ok(read),
+                Err(e) => Err(e.kind().to_string()),
+            };
+            let read = read.map_err(|why| format!("{why} after {} bytes", bytes.len()))?;
             bytes.extend_from_slice(&buffer[..read]);
         }
-        None
+        Err(format!("{:?}", String::from_utf8_lossy(&bytes)))
     }
 }
 
