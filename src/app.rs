@@ -38,7 +38,7 @@ use self::inspect::Replays;
 pub use self::inspect::Standing;
 use self::metrics::Metrics;
 use self::mock::Mock;
-pub use self::once::{Answer, Call, Who};
+pub use self::once::{Alone, Answer, Call, Who};
 use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
 use self::turns::Turns;

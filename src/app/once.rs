@@ -31,6 +31,16 @@ pub enum Who {
     Page(SessionId),
 }
 
+impl Who {
+    /// Where the answer to a request under this key is kept.
+    pub fn record(&self, key: &IdempotencyKey) -> RecordId {
+        match self {
+            Self::Merchant(entry) => RecordId::of(&entry.key.account, entry.key.mode, key),
+            Self::Buyer(session) | Self::Page(session) => RecordId::of_buyer(session, key),
+        }
+    }
+}
+
 /// A request that came through the gate.
 pub struct Call {
     /// Whose it is.
@@ -143,7 +153,7 @@ struct Place {
 }
 
 /// While it lives, whoever comes to the same place is told to wait; dropped, the place is free again.
-pub(super) struct Alone {
+pub struct Alone {
     app: Arc<App>,
     record: RecordId,
 }
@@ -170,7 +180,7 @@ pub(super) enum Found {
 
 impl App {
     /// Takes a place, unless somebody has it.
-    pub(super) fn alone_at(self: &Arc<Self>, record: RecordId) -> Option<Alone> {
+    pub fn alone_at(self: &Arc<Self>, record: RecordId) -> Option<Alone> {
         let is_first = self.running.lock().insert(record);
         is_first.then(|| Alone {
             app: Arc::clone(self),
@@ -197,10 +207,7 @@ impl App {
         let Some(key) = &call.idempotency_key else {
             return Ok(Found::Run(Claim::of_nothing()));
         };
-        let id = match &call.who {
-            Who::Merchant(entry) => RecordId::of(&entry.key.account, entry.key.mode, key),
-            Who::Buyer(session) | Who::Page(session) => RecordId::of_buyer(session, key),
-        };
+        let id = call.who.record(key);
         let canonical = canonical();
         let (method, path, query) = (&call.method, &call.path, &call.query);
         let fingerprint = Fingerprint::of(method, path, query, &canonical);

@@ -1,8 +1,9 @@
 //! `atlas keys`.
 
 use std::io::{IsTerminal, Read};
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::{Failure, note, remote, say, settings_of, settings_of_store, to_json};
@@ -12,6 +13,8 @@ use crate::domain::id::KeyId;
 use crate::domain::key::{Account, KeyName, Mode, OwnLimits};
 use crate::domain::time::seconds_up;
 use crate::policy;
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// What can be done to keys
 #[derive(Subcommand)]
@@ -31,7 +34,7 @@ pub(super) enum Keys {
         /// The key, as key_...
         id: String,
         /// How long the old secret goes on working, 0s to 30d
-        #[arg(long, value_name = "TIME", default_value = "24h")]
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = grace)]
         grace: Span,
     },
     /// Make a key useless, at once and for good
@@ -45,6 +48,7 @@ pub(super) enum Keys {
         about: About,
     },
     /// Change a key's name, expiry or limits
+    #[command(group = ArgGroup::new("change").required(true).multiple(true).args(["name", "expires", "per_minute", "per_day", "concurrent"]))]
     Update {
         /// The key, as key_...
         id: String,
@@ -76,7 +80,7 @@ pub(super) struct About {
     #[arg(long, default_value = "default")]
     account: Account,
     /// It stops working after this time, as 90d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = expiry)]
     expires: Option<Span>,
     /// Requests a minute, instead of the server's setting
     #[arg(long, value_name = "N", value_parser = limit)]
@@ -115,11 +119,26 @@ fn key_id(text: &str) -> Result<KeyId, Failure> {
     KeyId::parse(text).ok_or_else(refuse)
 }
 
+fn expiry(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    let fits = (Duration::from_secs(1)..=policy::EXPIRY_MAX).contains(&span.0);
+    let most = policy::EXPIRY_MAX.as_secs() / SECONDS_A_DAY;
+    fits.then_some(span)
+        .ok_or_else(|| format!("must be from 1s to {most}d"))
+}
+
+fn grace(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    let most = policy::GRACE_MAX.as_secs() / SECONDS_A_DAY;
+    (span.0 <= policy::GRACE_MAX)
+        .then_some(span)
+        .ok_or_else(|| format!("must be at most {most}d; for longer, make a second key"))
+}
+
 fn seconds_or_never(text: &str) -> Result<Change<u64>, String> {
     match text {
         "never" => Ok(Change::Unset),
-        _ => text
-            .parse::<Span>()
+        _ => expiry(text)
             .map(|span| Change::To(seconds_up(span.0)))
             .map_err(|must| format!("{must}, or never")),
     }

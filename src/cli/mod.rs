@@ -18,7 +18,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Given, LogFormat, Place, Purpose, Settings};
 use crate::logging::{self, Log};
@@ -67,7 +69,13 @@ Exit status:
 
 /// Atlas: a payments API in one binary, with keys, exactly-once idempotency and rate limits
 #[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = AFTER_HELP, subcommand_required = true)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = AFTER_HELP,
+    subcommand_required = true,
+    override_usage = "atlas [OPTIONS] [COMMAND]"
+)]
 struct Cli {
     #[command(flatten)]
     place: Place,
@@ -253,7 +261,7 @@ fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     use clap::error::ErrorKind::{
         DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand, UnknownArgument,
     };
-    let error = match Cli::try_parse_from(&arguments) {
+    let error = match read(&arguments) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
@@ -268,7 +276,55 @@ fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
         return Err(error);
     }
     arguments.insert(arguments.len().min(1), OsString::from("serve"));
-    Cli::try_parse_from(arguments)
+    read(&arguments)
+}
+
+/// Reads flags and variables. Of a setting that is in both, the flag counts.
+fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let named = |error| naming_variable(error, arguments);
+    let matches = Cli::command()
+        .try_get_matches_from(arguments)
+        .map_err(named)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    let of_verb = matches.subcommand().map(|(_, matches)| matches);
+    let is_flag = |name: &str| {
+        let source = of_verb.and_then(|matches| matches.value_source(name));
+        source == Some(ValueSource::CommandLine)
+    };
+    match &mut cli.verb {
+        Verb::Serving(Serving::Serve(given) | Serving::Mock(given))
+        | Verb::Managing(Managing::CheckConfig(given)) => given.heed(is_flag),
+        Verb::Managing(_) => (),
+    }
+    Ok(cli)
+}
+
+/// A wrong value that came by a variable, since nobody typed its flag, is told by the variable's name; clap tells the flag's.
+fn naming_variable(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(told)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = told.split(' ').next().unwrap_or_default().to_owned();
+    let is_typed = arguments.iter().any(|argument| {
+        let typed = argument.to_string_lossy();
+        typed.split('=').next() == Some(&flag)
+    });
+    let command = Cli::command();
+    let arguments = command
+        .get_subcommands()
+        .chain([&command])
+        .flat_map(clap::Command::get_arguments);
+    let variable = arguments
+        .filter(|argument| {
+            argument.get_long().map(|long| format!("--{long}")) == Some(flag.clone())
+        })
+        .find_map(clap::Arg::get_env)
+        .filter(|_| !is_typed);
+    if let Some(variable) = variable {
+        let name = variable.to_string_lossy().into_owned();
+        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+    }
+    error
 }
 
 /// The settings of a command about a store.

@@ -28,8 +28,7 @@ pub struct Given {
         long,
         env = "ATLAS_PORT",
         value_name = "PORT",
-        value_parser = port,
-        conflicts_with = "listen"
+        value_parser = port
     )]
     pub(super) port: Option<u16>,
     /// Address and port where Prometheus finds /metrics, besides the admin socket [default: none]
@@ -174,6 +173,17 @@ impl Given {
 ///
 /// # Errors
 /// One line that names the file, and the line and the setting that are wrong.
+impl Given {
+    /// `port` and `listen` say the same thing: where one of them is a flag, the other's variable does not count.
+    pub fn heed(&mut self, is_flag: impl Fn(&str) -> bool) {
+        match (is_flag("port"), is_flag("listen")) {
+            (true, false) => self.listen = None,
+            (false, true) => self.port = None,
+            (true, true) | (false, false) => (),
+        }
+    }
+}
+
 pub(super) fn read_file(path: &Path) -> Result<Given, String> {
     let place = format!("--config {}", path.display());
     let text = std::fs::read_to_string(path).map_err(|e| format!("{place}: can't be read: {e}"))?;
@@ -191,7 +201,27 @@ pub(super) fn read_file(path: &Path) -> Result<Given, String> {
         };
         format!(
             "{place}, line {number} ({name}): {}",
-            e.message().trim().replace('\n', "; ")
+            in_words(&e.message().trim().replace('\n', "; "))
         )
     })
+}
+
+/// What the parser wants, as people say it who do not read Rust.
+fn in_words(message: &str) -> String {
+    let words = [
+        ("expected u16", "must be a whole number from 0 to 65535"),
+        ("expected u32", "must be a whole number, 1 or more"),
+        ("expected usize", "must be a whole number, 1 or more"),
+        ("expected a string", "must be a text in quotes, as \"...\""),
+        (
+            "expected a sequence",
+            "must be a list of texts, as [\"...\"]",
+        ),
+        ("expected a boolean", "must be true or false"),
+    ];
+    let told = words.iter().find_map(|(ours, theirs)| {
+        let (what, _) = message.split_once(&format!(", {ours}"))?;
+        Some(format!("{what}; it {theirs}"))
+    });
+    told.unwrap_or_else(|| message.to_owned())
 }

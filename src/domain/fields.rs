@@ -213,10 +213,10 @@ fn metadata_value(name: &str, member: &str, value: &Json) -> Result<String, Refu
 }
 
 fn is_web_url(text: &str) -> bool {
-    // The parser forgives much (`http:shop`, line breaks); a URL that is handed to a browser must be whole as it stands.
+    // The parser forgives much (`http:shop`, `http:///shop`, line breaks); a URL that is handed to a browser must be whole as it stands.
     let written_whole = ["http://", "https://"].iter().any(|scheme| {
-        text.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        let (start, rest) = text.split_at_checked(scheme.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(scheme) && !rest.starts_with('/')
     });
     let clean = !text
         .chars()

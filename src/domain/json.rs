@@ -124,7 +124,7 @@ fn from_raw(raw: &RawValue, depth: usize) -> Result<Json, String> {
         Some(b'[') => nested(&mut || parser.deserialize_seq(Items { depth: depth - 1 })),
         Some(b'"') => serde_json::from_str(text)
             .map(Json::String)
-            .map_err(|e| sentence(&e)),
+            .map_err(|e| format!("The body is not valid JSON: {}.", custom(&e))),
         Some(b't') => Ok(Json::Bool(true)),
         Some(b'f') => Ok(Json::Bool(false)),
         Some(b'n') => Ok(Json::Null),
@@ -132,7 +132,7 @@ fn from_raw(raw: &RawValue, depth: usize) -> Result<Json, String> {
     }
 }
 
-/// The text of an error made below, without the line and column that serde_json adds: they count from the wrong start.
+/// The text of an error of a part, without the line and column that serde_json adds: they count from the wrong start.
 fn custom(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ")

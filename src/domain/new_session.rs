@@ -233,11 +233,13 @@ pub fn integer(value: &Json) -> Option<u32> {
 
 pub(super) fn currency(fields: &Fields<'_>) -> Result<Currency, Refusal> {
     const MUST: &str = "must be an ISO 4217 code, as USD.";
+    let missing = || Refusal::ParameterMissing {
+        param: "currency",
+        must: MUST,
+    };
     match fields.get("currency") {
-        None => Err(Refusal::ParameterMissing {
-            param: "currency",
-            must: MUST,
-        }),
+        None => Err(missing()),
+        Some(Json::String(code)) if code.is_empty() => Err(missing()),
         Some(Json::String(code)) => {
             Currency::parse(code).ok_or_else(|| fields.invalid("currency", MUST))
         }

@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{Stream, StreamExt};
 
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
@@ -145,11 +145,22 @@ fn is_json(request: &HttpRequest) -> bool {
     let plain = headers
         .get(CONTENT_ENCODING)
         .is_none_or(|name| name.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let once = headers.get_all(CONTENT_TYPE).count() == 1;
-    let kind = request.mime_type().ok().flatten();
-    let is_json = kind.is_some_and(|kind| {
-        let end = kind.suffix().unwrap_or_else(|| kind.subtype());
-        kind.type_() == "application" && end == "json"
-    });
-    plain && once && is_json
+    let mut kinds = headers.get_all(CONTENT_TYPE);
+    let kind = kinds.next().and_then(|kind| kind.to_str().ok());
+    plain && kinds.next().is_none() && kind.is_some_and(is_json_type)
+}
+
+/// White space may stand before parameters too (RFC 9110 5.6.6).
+fn is_json_type(text: &str) -> bool {
+    let name = text.split(';').next().unwrap_or_default();
+    let name = name.trim_matches([' ', '\t']).to_ascii_lowercase();
+    // Of what names are made of (RFC 6838 4.2).
+    let is_name = |text: &str| {
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !text.is_empty() && text.bytes().all(is_of_names)
+    };
+    let Some(subtype) = name.strip_prefix("application/") else {
+        return false;
+    };
+    subtype == "json" || subtype.strip_suffix("+json").is_some_and(is_name)
 }

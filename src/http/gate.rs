@@ -151,6 +151,8 @@ impl Gate {
         let begins = match entry.fault {
             Some(fault) => {
                 line.is_hit_by(fault);
+                let key = body::idempotency_key(request.method(), request.headers());
+                let _place = self.place_of(&entry, key.ok().flatten().as_ref());
                 self.hold_up(fault, now).await
             }
             None => now,

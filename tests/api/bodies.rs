@@ -236,43 +236,6 @@ fn a_body_may_come_in_parts() {
 }
 
 #[test]
-fn the_content_type_must_be_json() {
-    let world = World::new();
-    let key = world.key();
-    let refused = [
-        "",
-        "text/plain",
-        "text/json",
-        "muhahah",
-        "muh/ah",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=json",
-        "application/jsonx",
-        "application/xjson",
-        "application/json+xml",
-        "text/vnd.x+json",
-        "*/*",
-        "text/plain; application/json",
-    ];
-    for content_type in refused {
-        let request = world
-            .post(CREATE)
-            .key(&key)
-            .header("Content-Type", content_type);
-        let answer = request.body(ORDER).send();
-        assert_eq!(answer.status, 415, "{content_type}");
-        let code = answer.code();
-        assert_eq!(
-            (answer.status, code.as_str()),
-            (415, "unsupported_media_type"),
-            "{content_type}"
-        );
-    }
-    let missing = world.post(CREATE).key(&key).body(ORDER).send();
-    missing.expect(415, "unsupported_media_type");
-}
-
-#[test]
 fn any_kind_of_json_is_taken_with_parameters() {
     let world = World::new();
     let key = world.key();

@@ -9,6 +9,7 @@ mod authorization;
 mod bodies;
 mod client;
 mod connections;
+mod content_types;
 mod cors;
 mod create_session;
 mod dashboard;

@@ -90,9 +90,11 @@ fn another_amount_is_refused_by_name() {
 fn amount_and_currency_are_required() {
     let world = World::new();
     let key = world.key();
-    let answer = world.order_of(&key, r#"{"amount":4990}"#).send();
-    answer.expect(400, "parameter_missing");
-    assert_eq!(answer.param().as_deref(), Some("currency"));
+    for body in [r#"{"amount":4990}"#, r#"{"amount":4990,"currency":""}"#] {
+        let answer = world.order_of(&key, body).send();
+        answer.expect(400, "parameter_missing");
+        assert_eq!(answer.param().as_deref(), Some("currency"), "{body}");
+    }
     for body in [r#"{"currency":"USD"}"#, "{}"] {
         let answer = world.order_of(&key, body).send();
         assert_eq!(
@@ -265,6 +267,7 @@ fn urls_are_absolute_http_or_https() {
             "data:text/html,x",
             "mailto:a@shop.example",
             "https://",
+            "http:///shop",
         ];
         expect_refused(name, &wrong.map(|url| json!(url)));
         expect_refused(name, &[json!(1), json!([]), json!({})]);

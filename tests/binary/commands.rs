@@ -112,6 +112,34 @@ fn update_changes_what_is_given_and_nothing_else() {
 }
 
 #[test]
+fn what_a_key_can_t_be_given_is_wrong_usage_that_names_the_flag() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path();
+    let made = create_key(directory, &[]);
+    let id = made["id"].as_str().expect("an id");
+    for (arguments, says) in [
+        (
+            &["create", "--name", "x", "--expires", "0s"][..],
+            "'0s' for '--expires <TIME>': must be from 1s to 36500d",
+        ),
+        (
+            &["update", id, "--expires", "0s"],
+            "'0s' for '--expires <TIME|never>': must be from 1s to 36500d, or never",
+        ),
+        (
+            &["roll", id, "--grace", "31d"],
+            "'31d' for '--grace <TIME>': must be at most 30d",
+        ),
+        (&["update", id], "--name <NAME>|--expires"),
+    ] {
+        let output = run(&[&["keys"], arguments].concat(), directory);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(says), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
 fn a_key_made_rolled_and_revoked_by_command_is_good_and_bad_at_once() {
     let temporary = tempfile::tempdir().expect("a directory");
     let server = Atlas::serve(&temporary.path().join("data"), &[]);

@@ -104,6 +104,15 @@ fn a_wrong_line_of_the_file_is_refused_with_its_number() {
             &["line 3", "body_timeout", "30s"],
         ),
         ("per_minute = \n", &["line 1"]),
+        (
+            "per_minute = -1\n",
+            &["per_minute", "a whole number, 1 or more"],
+        ),
+        ("body_timeout = 5\n", &["body_timeout", "a text in quotes"]),
+        (
+            "allow_origin = \"https://shop.example\"\n",
+            &["allow_origin", "a list of texts"],
+        ),
     ] {
         std::fs::write(&path, file).expect("written");
         assert_refused(
@@ -112,6 +121,63 @@ fn a_wrong_line_of_the_file_is_refused_with_its_number() {
             &directory,
         );
     }
+}
+
+#[test]
+fn a_wrong_variable_is_told_by_its_own_name() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    for (flags, told) in [
+        (&[][..], "'ATLAS_PER_MINUTE'"),
+        (&["--per-day=3"], "'ATLAS_PER_MINUTE'"),
+        (&["--per-minute", "many"], "'--per-minute <N>'"),
+        (&["--per-minute=many"], "'--per-minute <N>'"),
+    ] {
+        let mut asked = Command::new(BINARY);
+        asked.args(["check-config", "--data-dir"]);
+        asked.arg(temporary.path()).args(flags);
+        let output = asked.env("ATLAS_PER_MINUTE", "x").output();
+        let output = output.expect("atlas runs");
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {message}");
+        assert!(message.contains(told), "{flags:?}: {message}");
+    }
+}
+
+#[test]
+fn a_flag_counts_before_the_variable_of_the_other_way_to_say_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let listen = |variable: (&str, &str), flags: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command
+            .args(["check-config", "--data-dir"])
+            .arg(temporary.path())
+            .args(flags)
+            .env(variable.0, variable.1);
+        let output = command.output().expect("atlas runs");
+        (
+            output.status.code(),
+            text(&output.stdout) + &text(&output.stderr),
+        )
+    };
+    for (variable, flags, says) in [
+        (
+            ("ATLAS_LISTEN", "127.0.0.1:1"),
+            &["--port", "2"][..],
+            "listen = 127.0.0.1:2",
+        ),
+        (
+            ("ATLAS_PORT", "1"),
+            &["--listen", "127.0.0.1:2"],
+            "listen = 127.0.0.1:2",
+        ),
+    ] {
+        let (code, said) = listen(variable, flags);
+        assert_eq!(code, Some(0), "{flags:?}: {said}");
+        assert!(said.replace('"', "").contains(says), "{flags:?}: {said}");
+    }
+    let (code, said) = listen(("ATLAS_PORT", "1"), &["--port", "2", "--listen", "[::1]:3"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("set one of the two"), "{said}");
 }
 
 fn assert_refused(arguments: &[&str], says: &[&str], directory: &std::path::Path) {

@@ -1,12 +1,16 @@
 //! Faults at work: which one a request asks for or is hit by, and what the gate makes of it. Only in the mock, and only
 //! for test keys.
 
+use std::sync::Arc;
+
 use actix_web::dev::ServiceRequest;
 
+use super::entry::Entry;
 use super::{Gate, routed_path};
-use crate::app::{App, KeyEntry};
+use crate::app::{Alone, App, KeyEntry, Who};
 use crate::domain::fault::{End, Fault};
 use crate::domain::id::FaultId;
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::{RateLimited, Refusal};
@@ -80,6 +84,18 @@ impl Gate {
             refused: refusal_of(&fault, spent),
             fault: Some(fault),
         }
+    }
+
+    /// The place of a request under an idempotency key: while it is held up, whoever comes to the same one is told that
+    /// it runs.
+    pub(super) fn place_of(&self, entry: &Entry, key: Option<&IdempotencyKey>) -> Option<Alone> {
+        let key = key.filter(|_| entry.turned_away.is_none())?;
+        let who = match (&entry.caller, &entry.buyer) {
+            (Ok(caller), _) => Who::Merchant(Arc::clone(&caller.entry)),
+            (Err(_), Ok(session)) => Who::Buyer(session.clone()),
+            (Err(_), Err(_)) => return None,
+        };
+        self.app.alone_at(who.record(key))
     }
 
     /// Waits as long as a fault says, before anything is done. The time at which it then begins is the one that counts:

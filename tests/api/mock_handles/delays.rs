@@ -35,6 +35,41 @@ fn of_fifty_one_slow_requests_the_last_finds_no_slot() {
 }
 
 #[test]
+fn while_a_delayed_request_runs_its_repetition_is_told_to_wait() {
+    let world = mock();
+    let key = world.key();
+    let order = || world.order(&key).idempotent("slow");
+    let before = running(&world, &key);
+    let held = order().header("X-Atlas-Mock", "delay=5m").start();
+    eventually("it runs", || running(&world, &key) > before);
+    let early = order().send();
+    early.expect(409, "idempotency_key_in_use");
+    assert_eq!(early.header("retry-after"), Some("1"));
+    pass_five_minutes(&world);
+    let first = held.finish();
+    assert_eq!(
+        (first.status, first.header("idempotent-replayed")),
+        (201, None)
+    );
+    let late = order().send();
+    assert_eq!(late.header("idempotent-replayed"), Some("true"));
+    assert_eq!((late.body, sessions(&world)), (first.body, 1));
+}
+
+#[test]
+fn who_hangs_up_in_a_delay_gives_the_place_back() {
+    let world = mock();
+    let key = world.key();
+    let order = || world.order(&key).idempotent("slow");
+    let before = running(&world, &key);
+    let held = order().header("X-Atlas-Mock", "delay=5m").start();
+    eventually("it runs", || running(&world, &key) > before);
+    held.connection.reset();
+    eventually("it is over", || running(&world, &key) == before);
+    assert_eq!(order().send().status, 201);
+}
+
+#[test]
 fn a_short_delay_passes_by_itself() {
     let world = mock();
     let key = world.key();
