@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod claims;
+mod connections;
 mod directory;
 pub mod faults;
 pub mod forward;
@@ -32,6 +33,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use self::claims::Claims;
+pub use self::connections::Connections;
 pub use self::directory::{Directory, KeyEntry};
 use self::forward::Attendance;
 use self::inspect::Replays;
@@ -72,6 +74,8 @@ pub struct App {
     /// The latest requests.
     pub requests: RequestLog,
     metrics: Metrics,
+    /// The API's connections.
+    pub connections: Connections,
     /// What the mock's handles hold.
     pub mock: Mock,
     /// Told when the server stops, so that nothing that lasts keeps it.
@@ -181,6 +185,7 @@ impl App {
             requests: RequestLog::default(),
             webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,
             metrics: Metrics::new()?,
+            connections: Connections::default(),
             mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),

@@ -313,8 +313,13 @@ fn listen_on(
 
 /// An address of the metrics' own: whoever may pay need not know how the server is.
 fn metrics_on(metrics: Option<SocketAddr>, api: SocketAddr) -> Result<Option<SocketAddr>, String> {
+    let meets = |metrics: SocketAddr| {
+        // An address of all takes the port on each.
+        let is_of_all = metrics.ip().is_unspecified() || api.ip().is_unspecified();
+        metrics.port() == api.port() && (is_of_all || metrics.ip() == api.ip())
+    };
     match metrics {
-        Some(metrics) if metrics == api && metrics.port() != 0 => Err(format!(
+        Some(metrics) if metrics.port() != 0 && meets(metrics) => Err(format!(
             "metrics_listen = {metrics}: the API listens there; choose another port"
         )),
         Some(_) | None => Ok(metrics),

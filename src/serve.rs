@@ -10,10 +10,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 
 use crate::app::webhooks::Deliverer;
-use crate::app::{App, Upkeep};
+use crate::app::{App, Connections, Upkeep};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
-use crate::http::{self, Certificates, Connections};
+use crate::http::{self, Certificates};
 use crate::policy;
 
 pub use listener::passed;
@@ -93,7 +93,7 @@ pub fn start_on(
         .transpose()?;
     let files = app.settings.tls.clone();
     let certificates = files.map(Certificates::read).transpose()?;
-    let connections = Connections::default();
+    let connections = app.connections.clone();
     let api = http::serve(&app, listener, certificates.as_ref(), &connections)
         .map_err(|e| format!("can't listen on {address}: {e}"))?;
     let upkeep = app.start_upkeep()?;

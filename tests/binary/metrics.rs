@@ -11,6 +11,7 @@ use crate::process::{Atlas, BINARY, Client, has_tool, run, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 const ALERTS: &str = include_str!("../../systemd/alerts.yml");
+const ALERT_TESTS: &str = include_str!("alerts.yml");
 const DASHBOARD: &str = include_str!("../../systemd/grafana.json");
 
 /// The answer to a GET for the metrics, on any connection.
@@ -189,6 +190,12 @@ fn a_wrong_address_for_the_metrics_is_refused_by_name() {
             2,
             "metrics_listen = 127.0.0.1:7001: the API listens there",
         ),
+        (
+            "0.0.0.0:7001",
+            "127.0.0.1:7001",
+            2,
+            "metrics_listen = 127.0.0.1:7001: the API listens there",
+        ),
         ("127.0.0.1:0", "9090", 2, "--metrics-listen"),
         ("127.0.0.1:0", taken.as_str(), 1, "another server is there"),
     ] {
@@ -230,6 +237,30 @@ fn prometheus_finds_nothing_to_say_of_the_metrics_and_the_rules() {
     let output = output.expect("promtool runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(server.terminate().success());
+}
+
+#[test]
+fn every_rule_speaks_when_it_should_and_only_then() {
+    if !has_tool("promtool", &["--version"]) {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    for (name, content) in [("rules.yml", ALERTS), ("tests.yml", ALERT_TESTS)] {
+        std::fs::write(temporary.path().join(name), content).expect("written");
+    }
+    let mut test = Command::new("promtool");
+    test.args(["test", "rules", "tests.yml"])
+        .current_dir(&temporary);
+    let output = test.output().expect("promtool runs");
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for rule in ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+    {
+        let tested = ALERT_TESTS.matches(&format!("alertname: {rule}")).count();
+        assert_eq!(tested, 2, "{rule}: once silent, once not");
+    }
 }
 
 /// Words of a text that name a metric of ours or of the process.

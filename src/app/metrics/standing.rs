@@ -30,6 +30,11 @@ impl App {
                 [([env!("CARGO_PKG_VERSION")], 1.0)],
             ),
             gauge(
+                "atlas_connections",
+                "Connections that clients have to the API.",
+                self.connections.count() as f64,
+            ),
+            gauge(
                 "atlas_stranger_addresses",
                 "Addresses without a good key, and buyers, whose limit is not whole.",
                 (self.addresses.len() + self.buyers.len()) as f64,
