@@ -11,7 +11,7 @@ mod shown;
 mod upstream;
 mod values;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -313,10 +313,13 @@ fn listen_on(
 
 /// An address of the metrics' own: whoever may pay need not know how the server is.
 fn metrics_on(metrics: Option<SocketAddr>, api: SocketAddr) -> Result<Option<SocketAddr>, String> {
+    // An address of all takes the port on each; one of IPv4, on each of IPv4.
+    let takes = |all: IpAddr, one: IpAddr| {
+        all == one || all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
     let meets = |metrics: SocketAddr| {
-        // An address of all takes the port on each.
-        let is_of_all = metrics.ip().is_unspecified() || api.ip().is_unspecified();
-        metrics.port() == api.port() && (is_of_all || metrics.ip() == api.ip())
+        let (one, other) = (metrics.ip().to_canonical(), api.ip().to_canonical());
+        metrics.port() == api.port() && (takes(one, other) || takes(other, one))
     };
     match metrics {
         Some(metrics) if metrics.port() != 0 && meets(metrics) => Err(format!(

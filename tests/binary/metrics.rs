@@ -196,6 +196,18 @@ fn a_wrong_address_for_the_metrics_is_refused_by_name() {
             2,
             "metrics_listen = 127.0.0.1:7001: the API listens there",
         ),
+        (
+            "[::]:7001",
+            "127.0.0.1:7001",
+            2,
+            "metrics_listen = 127.0.0.1:7001: the API listens there",
+        ),
+        (
+            "127.0.0.1:7001",
+            "[::ffff:127.0.0.1]:7001",
+            2,
+            "metrics_listen = [::ffff:127.0.0.1]:7001: the API listens there",
+        ),
         ("127.0.0.1:0", "9090", 2, "--metrics-listen"),
         ("127.0.0.1:0", taken.as_str(), 1, "another server is there"),
     ] {
@@ -205,6 +217,10 @@ fn a_wrong_address_for_the_metrics_is_refused_by_name() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(said.contains(words), "{said}");
     }
+    // All addresses of IPv4 are none of IPv6.
+    let apart = ["--listen", "0.0.0.0:7001", "--metrics-listen", "[::1]:7001"];
+    let output = run(&[&["check-config"], &apart[..]].concat(), &directory);
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -254,12 +270,16 @@ fn every_rule_speaks_when_it_should_and_only_then() {
     let output = test.output().expect("promtool runs");
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{said}");
+    let tested = ALERT_TESTS.split("alertname: ").skip(1);
+    let tested: Vec<_> = tested
+        .filter_map(|test| test.split([',', '\n']).next())
+        .collect();
     for rule in ALERTS
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "))
     {
-        let tested = ALERT_TESTS.matches(&format!("alertname: {rule}")).count();
-        assert_eq!(tested, 2, "{rule}: once silent, once not");
+        let times = tested.iter().filter(|tested| **tested == rule).count();
+        assert!(times >= 2, "{rule}: at least once silent, once not");
     }
 }
 

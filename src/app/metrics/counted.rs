@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::app::once::Found;
+use crate::app::once::{Conflict, Found};
 use crate::app::request_log::Exchange;
 use crate::app::upstream::{Answer, Fault};
 use crate::clock::Clock;
 use crate::domain::delivery::Outcome;
 use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
-use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::metrics::{Counters, Family, Histograms};
 use crate::policy;
@@ -145,14 +144,14 @@ impl Metrics {
     }
 
     /// A request came under an idempotency key.
-    pub(in crate::app) fn found(&self, found: &Result<Found, Refusal>) {
+    pub(in crate::app) fn found(&self, found: &Result<Found, Conflict>) {
         let place = match found {
             Ok(Found::Run(_)) => 0,
             Ok(Found::Resume(..)) => 1,
             Ok(Found::Replay(_)) => 2,
-            Err(Refusal::IdempotencyKeyInUse) => 3,
-            Err(Refusal::IdempotencyKeyReused) => 4,
-            Err(_) => 5,
+            Err(Conflict::InUse) => 3,
+            Err(Conflict::Mismatch) => 4,
+            Err(Conflict::NotKept(_)) => 5,
         };
         self.idempotency.add(place, 1);
     }
