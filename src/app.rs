@@ -38,6 +38,7 @@ pub use self::directory::{Directory, KeyEntry};
 use self::forward::Attendance;
 use self::inspect::Replays;
 pub use self::inspect::Standing;
+pub use self::metrics::Face;
 use self::metrics::Metrics;
 use self::mock::Mock;
 pub use self::once::{Answer, Call, Who};
@@ -218,9 +219,13 @@ impl App {
         self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 
-    /// Takes note of a request that has ended.
+    /// Counts a request that has ended.
+    pub fn count(&self, face: Face, exchange: &Exchange) {
+        self.metrics.request(face, exchange);
+    }
+
+    /// Takes note of a request that has ended, for whoever wants to look back on it.
     pub fn note(&self, exchange: Arc<Exchange>) {
-        self.metrics.request(&exchange);
         if let Some(entry) = &exchange.key {
             entry.traffic.count(exchange.outcome(), exchange.at);
         }

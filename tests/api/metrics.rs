@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use atlas::domain::key::{Mode, OwnLimits};
 
+use crate::dashboard::events::Events;
+use crate::dashboard::operator::Operator;
 use crate::forwarding::{charge, world_of};
+use crate::mock_handles::mock;
 use crate::webhooks::receiver::{Answer, Receiver};
 use crate::webhooks::shop::Shop;
-use crate::world::{Connection, HOUR, SECOND, World, eventually};
+use crate::world::{Connection, HOUR, Request, SECOND, World, eventually};
 
 /// Every sample, by its name and labels.
 fn samples(world: &World) -> BTreeMap<String, f64> {
@@ -47,6 +50,12 @@ fn those(expected: &[(&str, f64)]) -> Vec<(String, f64)> {
     expected
         .map(|(labels, count)| ((*labels).to_owned(), *count))
         .collect()
+}
+
+/// Whether an answer begins so that is not in the API's shape.
+fn begins(request: &Request, with: &str) -> bool {
+    let bytes = request.start().connection.read_next();
+    bytes.starts_with(with.as_bytes())
 }
 
 #[test]
@@ -93,11 +102,11 @@ fn each_limit_counts_those_that_it_turns_away() {
     expected.insert(0, (r#"limit="address""#, 2.0));
     assert_eq!(counted(&world, LIMITED, 5.0), those(&expected));
     let codes = [
-        (r#"code="201",mode="test""#, 1.0),
-        (r#"code="401",mode="none""#, 1.0),
-        (r#"code="404",mode="test""#, 2.0),
-        (r#"code="429",mode="none""#, 2.0),
-        (r#"code="429",mode="test""#, 3.0),
+        (r#"code="201",face="api",mode="test""#, 1.0),
+        (r#"code="401",face="api",mode="none""#, 1.0),
+        (r#"code="404",face="api",mode="test""#, 2.0),
+        (r#"code="429",face="api",mode="none""#, 2.0),
+        (r#"code="429",face="api",mode="test""#, 3.0),
     ];
     assert_eq!(counted(&world, "atlas_requests_total", 9.0), those(&codes));
     assert_eq!(sample(&world, "atlas_stranger_addresses"), 1.0);
@@ -157,6 +166,100 @@ fn a_repetition_that_comes_too_early_is_counted_as_such() {
     let in_use = r#"atlas_upstream_connections_in_use{mode="live"}"#;
     assert_eq!(sample(&world, in_use), 1.0);
     drop(first);
+}
+
+#[test]
+fn an_answer_that_was_not_kept_is_counted_when_it_is_asked_for() {
+    let upstream = Receiver::new();
+    let (world, key) = world_of(&upstream, true);
+    let packed = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx";
+    upstream.answer(Answer::Bytes(packed.into()));
+    let charge = charge(&world, &key, "order_1");
+    assert!(begins(&charge, "HTTP/1.1 200 "));
+    charge.send().expect(409, "answer_not_kept");
+    let found = [(r#"found="first""#, 1.0), (r#"found="not_kept""#, 1.0)];
+    let idempotent = counted(&world, "atlas_idempotent_requests_total", 2.0);
+    assert_eq!(idempotent, those(&found));
+}
+
+#[test]
+fn each_face_is_counted_by_itself_and_monitors_are_not() {
+    let world = mock();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let mut watch = Events::open(&operator, "/dashboard/events/requests");
+    assert_eq!(operator.post("/dashboard/logout", &[]).status, 303);
+    watch.read_to_end();
+    assert_eq!(world.order(&key).send().status, 201);
+    for (path, status) in [
+        ("/openapi.json", 200),
+        ("/pay/nobody", 404),
+        ("/_mock/clock", 200),
+        ("/functions/v1/nowhere", 404),
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/functions/v1/health", 200),
+    ] {
+        assert_eq!(world.get(path).send().status, status, "{path}");
+    }
+    assert!(begins(&world.get("/docs"), "HTTP/1.1 200 "));
+    let requests = [
+        (r#"code="200",face="dashboard",mode="none""#, 1.0),
+        (r#"code="200",face="docs",mode="none""#, 2.0),
+        (r#"code="200",face="mock",mode="none""#, 1.0),
+        (r#"code="200",face="watch",mode="none""#, 1.0),
+        (r#"code="201",face="api",mode="test""#, 1.0),
+        (r#"code="3xx",face="dashboard",mode="none""#, 2.0),
+        (r#"code="404",face="api",mode="none""#, 1.0),
+        (r#"code="404",face="checkout",mode="none""#, 1.0),
+    ];
+    let seen = counted(&world, "atlas_requests_total", 10.0);
+    assert_eq!(seen, those(&requests));
+    let times = [
+        (r#"face="api",mode="none""#, 1.0),
+        (r#"face="api",mode="test""#, 1.0),
+        (r#"face="checkout",mode="none""#, 1.0),
+        (r#"face="dashboard",mode="none""#, 3.0),
+        (r#"face="docs",mode="none""#, 2.0),
+        (r#"face="mock",mode="none""#, 1.0),
+        (r#"face="watch",mode="none""#, 1.0),
+    ];
+    let seen = counted(&world, "atlas_request_duration_seconds_count", 10.0);
+    assert_eq!(seen, those(&times));
+}
+
+#[test]
+fn whoever_guesses_pages_or_at_the_dashboard_is_counted_at_the_limit() {
+    let world = World::with(|settings| settings.per_address = 2);
+    for (path, status) in [
+        ("/pay/nobody", 404),
+        ("/dashboard/keys", 401),
+        ("/pay/nobody", 429),
+        ("/dashboard/keys", 429),
+    ] {
+        assert_eq!(world.get(path).send().status, status, "{path}");
+    }
+    let limited = [(r#"limit="address""#, 2.0)];
+    let seen = counted(&world, "atlas_requests_limited_total", 2.0);
+    assert_eq!(seen, those(&limited));
+}
+
+#[test]
+fn a_500_of_the_upstream_or_one_that_was_asked_for_is_no_fault_of_ours() {
+    let upstream = Receiver::new();
+    let (world, key) = world_of(&upstream, true);
+    let failed = "HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n";
+    upstream.answer(Answer::Bytes(failed.into()));
+    assert_eq!(charge(&world, &key, "order_1").send().status, 500);
+    counted(&world, "atlas_requests_total", 1.0);
+    assert_eq!(sample(&world, "atlas_internal_errors_total"), 0.0);
+
+    let world = mock();
+    let order = world.order(&world.key());
+    let failing = order.header("X-Atlas-Mock", "status=500");
+    assert_eq!(failing.send().status, 500);
+    counted(&world, "atlas_requests_total", 1.0);
+    assert_eq!(sample(&world, "atlas_internal_errors_total"), 0.0);
 }
 
 #[test]
@@ -278,8 +381,8 @@ fn keys_are_told_by_mode_and_state_and_histograms_add_up() {
     let all = samples(&world);
     let times = "atlas_request_duration_seconds";
     let of = |part: &str| all[&format!("{times}{part}")];
-    assert_eq!(of(r#"_count{mode="test"}"#), 7.0);
-    assert!(of(r#"_sum{mode="test"}"#) > 0.0);
+    assert_eq!(of(r#"_count{face="api",mode="test"}"#), 7.0);
+    assert!(of(r#"_sum{face="api",mode="test"}"#) > 0.0);
     for (name, count) in all.iter().filter(|(name, _)| name.contains("_count")) {
         let bucket = name.replacen("_count", "_bucket", 1);
         let end = match bucket.strip_suffix('}') {

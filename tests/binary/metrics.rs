@@ -100,16 +100,34 @@ fn every_request_is_counted_once_by_what_became_of_it() {
     let after = scrape(&directory);
     let grown = counted(growth(&before, &after));
     let mut expected: BTreeMap<String, f64> = [
-        (r#"atlas_requests_total{code="201",mode="test"}"#, 3.0),
-        (r#"atlas_requests_total{code="409",mode="test"}"#, 1.0),
-        (r#"atlas_requests_total{code="429",mode="test"}"#, 1.0),
-        (r#"atlas_requests_total{code="401",mode="none"}"#, 1.0),
+        (
+            r#"atlas_requests_total{code="201",face="api",mode="test"}"#,
+            3.0,
+        ),
+        (
+            r#"atlas_requests_total{code="409",face="api",mode="test"}"#,
+            1.0,
+        ),
+        (
+            r#"atlas_requests_total{code="429",face="api",mode="test"}"#,
+            1.0,
+        ),
+        (
+            r#"atlas_requests_total{code="401",face="api",mode="none"}"#,
+            1.0,
+        ),
         (r#"atlas_requests_limited_total{limit="minute"}"#, 1.0),
         (r#"atlas_idempotent_requests_total{found="first"}"#, 1.0),
         (r#"atlas_idempotent_requests_total{found="replayed"}"#, 1.0),
         (r#"atlas_idempotent_requests_total{found="mismatch"}"#, 1.0),
-        (r#"atlas_request_duration_seconds_count{mode="test"}"#, 5.0),
-        (r#"atlas_request_duration_seconds_count{mode="none"}"#, 1.0),
+        (
+            r#"atlas_request_duration_seconds_count{face="api",mode="test"}"#,
+            5.0,
+        ),
+        (
+            r#"atlas_request_duration_seconds_count{face="api",mode="none"}"#,
+            1.0,
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
