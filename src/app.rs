@@ -85,6 +85,8 @@ pub struct App {
     address: OnceLock<SocketAddr>,
     /// Where people reach it, once that is known.
     base_url: OnceLock<String>,
+    /// Tells when the certificate that is shown expires, where there is one.
+    certificate: OnceLock<Box<dyn Fn() -> Timestamp + Send + Sync>>,
     /// Runs what goes on when the threads that serve have ended.
     runtime: OnceLock<Handle>,
     store: Store,
@@ -191,6 +193,7 @@ impl App {
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
             base_url: OnceLock::new(),
+            certificate: OnceLock::new(),
             runtime: OnceLock::new(),
             settings,
             clock,
@@ -213,6 +216,12 @@ impl App {
     pub fn runs_on(&self, runtime: Handle) {
         // A second word would be about the same server.
         let _ = self.runtime.set(runtime);
+    }
+
+    /// Says who knows when the certificate expires; the first word counts.
+    pub fn shows_certificate(&self, expiry: impl Fn() -> Timestamp + Send + Sync + 'static) {
+        // A second word would be about the same server.
+        let _ = self.certificate.set(Box::new(expiry));
     }
 
     fn runtime(&self) -> Handle {

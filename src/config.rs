@@ -21,7 +21,7 @@ use ipnet::IpNet;
 
 pub use self::authorities::Authorities;
 pub use self::authorization::Authorization;
-pub use self::certificate::{Certificate, CertificateFiles};
+pub use self::certificate::{Certificate, CertificateFiles, Validity};
 pub use self::connections::open_as_many_files_as_allowed;
 pub use self::discreet::discreet;
 pub use self::given::Given;

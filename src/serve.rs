@@ -93,6 +93,10 @@ pub fn start_on(
         .transpose()?;
     let files = app.settings.tls.clone();
     let certificates = files.map(Certificates::read).transpose()?;
+    if let Some(certificates) = &certificates {
+        let shown = Arc::clone(certificates);
+        app.shows_certificate(move || shown.expires_at());
+    }
     let connections = app.connections.clone();
     let api = http::serve(&app, listener, certificates.as_ref(), &connections)
         .map_err(|e| format!("can't listen on {address}: {e}"))?;
@@ -121,7 +125,7 @@ impl Running {
     /// Reads anew what may change while the server runs: the certificate.
     pub fn look_again(&self) {
         match &self.certificates {
-            Some(certificates) => certificates.look(),
+            Some(certificates) => certificates.look_again(),
             None => {
                 log::info!("told to read its files anew, but without TLS there is nothing to read")
             }
