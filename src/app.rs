@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod claims;
+mod connections;
 mod directory;
 pub mod faults;
 pub mod forward;
@@ -32,10 +33,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use self::claims::Claims;
+pub use self::connections::Connections;
 pub use self::directory::{Directory, KeyEntry};
 use self::forward::Attendance;
 use self::inspect::Replays;
 pub use self::inspect::Standing;
+pub use self::metrics::Face;
 use self::metrics::Metrics;
 use self::mock::Mock;
 pub use self::once::{Alone, Answer, Call, Who};
@@ -72,6 +75,8 @@ pub struct App {
     /// The latest requests.
     pub requests: RequestLog,
     metrics: Metrics,
+    /// The API's connections.
+    pub connections: Connections,
     /// What the mock's handles hold.
     pub mock: Mock,
     /// Told when the server stops, so that nothing that lasts keeps it.
@@ -80,6 +85,8 @@ pub struct App {
     address: OnceLock<SocketAddr>,
     /// Where people reach it, once that is known.
     base_url: OnceLock<String>,
+    /// Tells when the certificate that is shown expires, where there is one.
+    certificate: OnceLock<Box<dyn Fn() -> Timestamp + Send + Sync>>,
     /// Runs what goes on when the threads that serve have ended.
     runtime: OnceLock<Handle>,
     store: Store,
@@ -181,10 +188,12 @@ impl App {
             requests: RequestLog::default(),
             webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,
             metrics: Metrics::new()?,
+            connections: Connections::default(),
             mock: Mock::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             address: OnceLock::new(),
             base_url: OnceLock::new(),
+            certificate: OnceLock::new(),
             runtime: OnceLock::new(),
             settings,
             clock,
@@ -209,13 +218,23 @@ impl App {
         let _ = self.runtime.set(runtime);
     }
 
+    /// Says who knows when the certificate expires; the first word counts.
+    pub fn shows_certificate(&self, expiry: impl Fn() -> Timestamp + Send + Sync + 'static) {
+        // A second word would be about the same server.
+        let _ = self.certificate.set(Box::new(expiry));
+    }
+
     fn runtime(&self) -> Handle {
         self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 
-    /// Takes note of a request that has ended.
+    /// Counts a request that has ended.
+    pub fn count(&self, face: Face, exchange: &Exchange) {
+        self.metrics.request(face, exchange);
+    }
+
+    /// Takes note of a request that has ended, for whoever wants to look back on it.
     pub fn note(&self, exchange: Arc<Exchange>) {
-        self.metrics.request(&exchange);
         if let Some(entry) = &exchange.key {
             entry.traffic.count(exchange.outcome(), exchange.at);
         }

@@ -11,7 +11,7 @@ mod shown;
 mod upstream;
 mod values;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use ipnet::IpNet;
 
 pub use self::authorities::Authorities;
 pub use self::authorization::Authorization;
-pub use self::certificate::{Certificate, CertificateFiles};
+pub use self::certificate::{Certificate, CertificateFiles, Validity};
 pub use self::connections::open_as_many_files_as_allowed;
 pub use self::discreet::discreet;
 pub use self::given::Given;
@@ -313,8 +313,16 @@ fn listen_on(
 
 /// An address of the metrics' own: whoever may pay need not know how the server is.
 fn metrics_on(metrics: Option<SocketAddr>, api: SocketAddr) -> Result<Option<SocketAddr>, String> {
+    // An address of all takes the port on each; one of IPv4, on each of IPv4.
+    let takes = |all: IpAddr, one: IpAddr| {
+        all == one || all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
+    let meets = |metrics: SocketAddr| {
+        let (one, other) = (metrics.ip().to_canonical(), api.ip().to_canonical());
+        metrics.port() == api.port() && (takes(one, other) || takes(other, one))
+    };
     match metrics {
-        Some(metrics) if metrics == api && metrics.port() != 0 => Err(format!(
+        Some(metrics) if metrics.port() != 0 && meets(metrics) => Err(format!(
             "metrics_listen = {metrics}: the API listens there; choose another port"
         )),
         Some(_) | None => Ok(metrics),

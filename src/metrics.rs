@@ -65,24 +65,24 @@ impl Counters {
 }
 
 impl Histograms {
-    /// Empty histograms, in the order of their label's values.
+    /// Empty histograms, in the order of their labels' values.
     ///
     /// # Errors
     /// One line, when a name can't be one.
-    pub fn new(
+    pub fn new<const LABELS: usize>(
         name: &str,
         help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = &'static str>,
+        labels: [&str; LABELS],
+        values: impl IntoIterator<Item = [&'static str; LABELS]>,
         bounds: &[f64],
     ) -> Result<Self, String> {
-        Self::with(
-            name,
-            help,
-            &[label],
-            values.into_iter().map(|value| vec![value]),
-            bounds,
-        )
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        let all = HistogramVec::new(options, &labels).map_err(unnamed)?;
+        let places = values
+            .into_iter()
+            .map(|values| all.get_metric_with_label_values(&values).map_err(unnamed));
+        let places = places.collect::<Result<_, _>>()?;
+        Ok(Self { all, places })
     }
 
     /// One histogram, at place 0.
@@ -90,23 +90,7 @@ impl Histograms {
     /// # Errors
     /// As [`Histograms::new`].
     pub fn single(name: &str, help: &str, bounds: &[f64]) -> Result<Self, String> {
-        Self::with(name, help, &[], [Vec::new()], bounds)
-    }
-
-    fn with(
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        values: impl IntoIterator<Item = Vec<&'static str>>,
-        bounds: &[f64],
-    ) -> Result<Self, String> {
-        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-        let all = HistogramVec::new(options, labels).map_err(unnamed)?;
-        let places = values
-            .into_iter()
-            .map(|values| all.get_metric_with_label_values(&values).map_err(unnamed));
-        let places = places.collect::<Result<_, _>>()?;
-        Ok(Self { all, places })
+        Self::new(name, help, [], [[]], bounds)
     }
 
     /// Takes in a length of time.

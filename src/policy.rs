@@ -81,6 +81,8 @@ pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const TLS_LOOK: Duration = Duration::from_secs(10);
 /// Largest of those files, in bytes; a chain with its key has some thousand.
 pub const TLS_FILE_MAX: usize = 256 * 1024;
+/// A certificate that expires sooner is warned of: what renews them does so with a third of 45 or 90 days left.
+pub const TLS_RENEWAL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Requests of one HTTP/2 connection at once: what RFC 9113 (6.5.2) recommends as the least.
 pub const H2_STREAMS: u32 = 100;
 /// Bytes of the headers of a request over HTTP/2.

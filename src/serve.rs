@@ -10,10 +10,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 
 use crate::app::webhooks::Deliverer;
-use crate::app::{App, Upkeep};
+use crate::app::{App, Connections, Upkeep};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
-use crate::http::{self, Certificates, Connections};
+use crate::http::{self, Certificates};
 use crate::policy;
 
 pub use listener::passed;
@@ -93,7 +93,11 @@ pub fn start_on(
         .transpose()?;
     let files = app.settings.tls.clone();
     let certificates = files.map(Certificates::read).transpose()?;
-    let connections = Connections::default();
+    if let Some(certificates) = &certificates {
+        let shown = Arc::clone(certificates);
+        app.shows_certificate(move || shown.expires_at());
+    }
+    let connections = app.connections.clone();
     let api = http::serve(&app, listener, certificates.as_ref(), &connections)
         .map_err(|e| format!("can't listen on {address}: {e}"))?;
     let upkeep = app.start_upkeep()?;
@@ -121,7 +125,7 @@ impl Running {
     /// Reads anew what may change while the server runs: the certificate.
     pub fn look_again(&self) {
         match &self.certificates {
-            Some(certificates) => certificates.look(),
+            Some(certificates) => certificates.look_again(),
             None => {
                 log::info!("told to read its files anew, but without TLS there is nothing to read")
             }

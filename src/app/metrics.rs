@@ -3,10 +3,12 @@
 //! grow with what is kept. No label tells an account, a key or an address: whoever may scrape need not be trusted.
 
 mod counted;
+mod face;
 mod process;
 mod standing;
 
 pub(super) use self::counted::Metrics;
+pub use self::face::Face;
 use super::App;
 use crate::metrics::text;
 

@@ -178,6 +178,26 @@ pub(super) enum Found {
     Replay(Reply),
 }
 
+/// Why a request under an idempotency key is neither run nor answered with what is kept there.
+pub(super) enum Conflict {
+    /// The first request still runs.
+    InUse,
+    /// It was another request.
+    Mismatch,
+    /// It was done with this status, and its answer could not be kept.
+    NotKept(Option<u16>),
+}
+
+impl From<Conflict> for Refusal {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::InUse => Self::IdempotencyKeyInUse,
+            Conflict::Mismatch => Self::IdempotencyKeyReused,
+            Conflict::NotKept(status) => Self::AnswerNotKept { status },
+        }
+    }
+}
+
 impl App {
     /// Takes a place, unless somebody has it.
     pub fn alone_at(self: &Arc<Self>, record: RecordId) -> Option<Alone> {
@@ -227,18 +247,18 @@ impl App {
             (Decision::Resume(open), Some(claim)) => {
                 Ok(Found::Resume(claim.since(open.first_at), Box::new(open)))
             }
-            (Decision::Run | Decision::Resume(_), None) => Err(Refusal::IdempotencyKeyInUse),
+            (Decision::Run | Decision::Resume(_), None) => Err(Conflict::InUse),
             (Decision::Replay(reply), _) => {
                 kept_until
                     .into_iter()
                     .for_each(|expires_at| self.replays.count(id, expires_at));
                 Ok(Found::Replay(reply))
             }
-            (Decision::Done(status), _) => Err(Refusal::AnswerNotKept { status }),
-            (Decision::Mismatch, _) => Err(Refusal::IdempotencyKeyReused),
+            (Decision::Done(status), _) => Err(Conflict::NotKept(status)),
+            (Decision::Mismatch, _) => Err(Conflict::Mismatch),
         };
         self.metrics.found(&found);
-        found
+        found.map_err(Refusal::from)
     }
 
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is

@@ -6,13 +6,19 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, RootCertStore};
 use zeroize::Zeroizing;
 
 use super::upstream::Variable;
+use crate::domain::time::Timestamp;
 use crate::policy;
 
 /// Where the two are.
@@ -31,6 +37,32 @@ pub struct Certificate {
     pub shown: Arc<CertifiedKey>,
     /// Tells two contents of the files apart.
     pub digest: [u8; 32],
+    /// When clients begin to refuse it.
+    pub expires_at: Timestamp,
+}
+
+/// How long a certificate is good; the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Validity {
+    /// For [`policy::TLS_RENEWAL`] at least.
+    Good,
+    /// Not for so long.
+    EndsSoon,
+    /// Not any more.
+    Expired,
+}
+
+impl Certificate {
+    /// How long it is good from now.
+    pub fn validity(&self, now: Timestamp) -> Validity {
+        if self.expires_at <= now {
+            Validity::Expired
+        } else if self.expires_at.since(now) < policy::TLS_RENEWAL {
+            Validity::EndsSoon
+        } else {
+            Validity::Good
+        }
+    }
 }
 
 impl fmt::Debug for Certificate {
@@ -137,19 +169,48 @@ impl CertificateFiles {
             .load_private_key(key)
             .map_err(|e| of_key(format!("is no key that can be used: {e}")))?;
         let shown = CertifiedKey::new(chain, key);
+        let unusable = |e| of_certificate(format!("its first certificate can't be used: {e}"));
         match shown.keys_match() {
-            Ok(()) => Ok(Certificate {
-                shown: Arc::new(shown),
-                digest: content.digest(),
-            }),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(of_key(format!(
-                "is not the key of tls_cert = {}",
-                self.certificate.display()
-            ))),
-            Err(e) => Err(of_certificate(format!(
-                "its first certificate can't be used: {e}"
-            ))),
+            Ok(()) => (),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                return Err(of_key(format!(
+                    "is not the key of tls_cert = {}",
+                    self.certificate.display()
+                )));
+            }
+            Err(e) => return Err(unusable(e)),
         }
+        let own = shown.end_entity_cert().map_err(unusable)?;
+        let expires_at = expiry_of(own, &provider).map_err(unusable)?;
+        Ok(Certificate {
+            shown: Arc::new(shown),
+            digest: content.digest(),
+            expires_at,
+        })
+    }
+}
+
+/// When a certificate expires. rustls tells that only of one that has, so it is judged at the end of time.
+fn expiry_of(
+    certificate: &CertificateDer<'_>,
+    provider: &CryptoProvider,
+) -> Result<Timestamp, rustls::Error> {
+    let judged = verify_server_cert_signed_by_trust_anchor(
+        &ParsedCertificate::try_from(certificate)?,
+        &RootCertStore::empty(),
+        &[],
+        UnixTime::since_unix_epoch(Duration::MAX),
+        provider.signature_verification_algorithms.all,
+    );
+    match judged {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => Ok(Timestamp::from_millis(
+            not_after.as_secs().saturating_mul(1_000),
+        )),
+        Err(e) => Err(e),
+        Ok(()) => Err(rustls::Error::General("it has no end".to_owned())),
     }
 }
 
@@ -182,4 +243,48 @@ fn content_of(path: &Path, is_secret: bool) -> Result<Zeroizing<Vec<u8>>, String
         return Err(format!("must not be larger than {} KiB", most / 1024));
     }
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_good_until_its_renewal_is_late_and_no_longer_than_it_says() {
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
+        let key = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::copy(tls.join("localhost.key.pem"), key.path()).expect("copied");
+        std::process::Command::new("chmod")
+            .arg("600")
+            .arg(key.path())
+            .status()
+            .expect("chmod runs");
+        let read = |name: &str| {
+            let files = CertificateFiles {
+                certificate: tls.join(name),
+                key: key.path().to_owned(),
+            };
+            files.read().expect("a certificate")
+        };
+        for (name, end) in [
+            ("localhost.pem", "2120-01-01T00:00:00Z"),
+            ("expired.pem", "2020-02-01T00:00:00Z"),
+        ] {
+            let certificate = read(name);
+            let end = Timestamp::parse(end).expect("a time");
+            assert_eq!(certificate.expires_at, end);
+            let late = end.minus(policy::TLS_RENEWAL);
+            let blink = Duration::from_millis(1);
+            for (now, validity) in [
+                (Timestamp::default(), Validity::Good),
+                (late, Validity::Good),
+                (late.plus(blink), Validity::EndsSoon),
+                (end.minus(blink), Validity::EndsSoon),
+                (end, Validity::Expired),
+                (end.plus(blink), Validity::Expired),
+            ] {
+                assert_eq!(certificate.validity(now), validity, "{name} {now:?}");
+            }
+        }
+    }
 }

@@ -17,10 +17,9 @@ use percent_encoding::percent_decode_str;
 
 use self::members::Members;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
-use crate::app::App;
-use crate::app::KeyEntry;
 use crate::app::forward::Reached;
 use crate::app::request_log::{Captured, Exchange};
+use crate::app::{App, Face, KeyEntry};
 use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
 use crate::domain::masking::masked;
@@ -48,12 +47,14 @@ impl fmt::Display for Note {
     }
 }
 
-/// A request on its way, and what is remembered of it. When it is dropped, the line is written and the request is
-/// kept for the Dashboard.
+/// A request on its way, and what is remembered of it. When it is dropped, the line is written, and the request is
+/// counted and kept for the Dashboard.
 pub(super) struct AccessLine {
     app: Arc<App>,
     started: Instant,
-    /// The Dashboard's own requests and those of monitors are logged only.
+    /// Where it is counted; those of monitors are logged only.
+    face: Option<Face>,
+    /// What a developer may want to look back on.
     is_kept: bool,
     exchange: Arc<Exchange>,
 }
@@ -64,8 +65,9 @@ impl AccessLine {
         request: &ServiceRequest,
         request_id: &HeaderValue,
         at: Timestamp,
-        is_kept: bool,
+        face: Option<Face>,
     ) -> Self {
+        let is_kept = matches!(face, Some(Face::Api | Face::Docs));
         let text = |text: &str| {
             if is_kept {
                 text.to_owned()
@@ -90,6 +92,7 @@ impl AccessLine {
         Self {
             app: Arc::clone(app),
             started: Instant::now(),
+            face,
             is_kept,
             exchange: Arc::new(exchange),
         }
@@ -249,6 +252,9 @@ impl Drop for AccessLine {
         self.note(|exchange| exchange.took = took);
         if log::log_enabled!(target: TARGET, log::Level::Info) {
             write_line(&self.exchange);
+        }
+        if let Some(face) = self.face {
+            self.app.count(face, &self.exchange);
         }
         if self.is_kept {
             self.app.note(std::mem::take(&mut self.exchange));

@@ -24,14 +24,15 @@ use self::dressing::{Dressing, Face};
 pub(super) use self::entry::ByDoor;
 use self::entry::Entry;
 use super::access_log::{AccessLine, Note};
+use super::dashboard::door;
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
 use super::server::Activity;
-use super::{body, dashboard, forward, is_monitoring, mock};
+use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::forward::Reached;
 use crate::app::upstream::Link;
-use crate::app::{App, KeyEntry, Who};
+use crate::app::{self, App, KeyEntry, Who};
 use crate::domain::id::SessionId;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
@@ -131,9 +132,9 @@ impl Gate {
         let running = activity.map(|activity| activity.begins());
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
-        let is_kept = face == Face::Api && !self.is_aside(routed_path(&request));
+        let counted = self.counted_as(face, routed_path(&request));
         let target = (face == Face::Page).then(|| target_of(&request));
-        let mut line = AccessLine::new(&self.app, &request, &request_id, now, is_kept);
+        let mut line = AccessLine::new(&self.app, &request, &request_id, now, counted);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
@@ -212,9 +213,17 @@ impl Gate {
         forward::link_of(&self.app, &caller.entry, routed_path(request)).cloned()
     }
 
-    /// Whether requests to this path are not those that a developer wants to look back on.
-    fn is_aside(&self, path: &str) -> bool {
-        is_monitoring(path) || (self.app.settings.mock && mock::leads_in(path))
+    /// Where a request is counted; those of monitors are not.
+    fn counted_as(&self, face: Face, path: &str) -> Option<app::Face> {
+        Some(match face {
+            Face::Buyer => app::Face::Checkout,
+            Face::Json | Face::Page if door::is_watch(path) => app::Face::Watch,
+            Face::Json | Face::Page => app::Face::Dashboard,
+            Face::Api if is_monitoring(path) => return None,
+            Face::Api if path == DOCUMENT || docs::leads_in(path) => app::Face::Docs,
+            Face::Api if self.app.settings.mock && mock::leads_in(path) => app::Face::Mock,
+            Face::Api => app::Face::Api,
+        })
     }
 
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.

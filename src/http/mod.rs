@@ -7,7 +7,6 @@ mod admin;
 mod assets;
 mod body;
 mod checkout;
-mod connections;
 mod curl;
 mod dashboard;
 mod docs;
@@ -34,7 +33,6 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web};
 
-pub use self::connections::Connections;
 use self::gate::{Visit, is_preflight};
 pub use self::metrics::serve_metrics;
 pub use self::server::{Certificates, serve};

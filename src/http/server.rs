@@ -26,9 +26,8 @@ use tokio_rustls::TlsAcceptor;
 pub(super) use self::activity::{Activity, Running};
 use self::stream::Stream;
 pub use self::tls::Certificates;
-use super::connections::Connections;
 use super::gate::Gate;
-use crate::app::App;
+use crate::app::{App, Connections};
 use crate::config::{Patience, Settings};
 use crate::policy;
 

@@ -21,6 +21,7 @@ mod idempotency_key;
 mod keys;
 mod limit_headers;
 mod limits;
+mod metrics;
 mod mock;
 mod mock_handles;
 mod payments;

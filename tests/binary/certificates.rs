@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::metrics::{samples, scrape};
 use crate::process::{Atlas, BINARY, has_tool, read_log, run, text};
 use crate::tls::{Files, certificates, chmod};
 
@@ -103,6 +104,57 @@ fn a_renewed_certificate_is_in_force_when_the_server_is_told_and_half_of_one_is_
     assert_eq!(atlas.terminate().code(), Some(0));
 }
 
+/// What the metrics say of the end of the certificate, in days since 1970.
+fn told_end(files: &Files) -> Option<f64> {
+    let name = "atlas_tls_certificate_expiry_timestamp_seconds";
+    let seconds = *samples(&scrape(&files.data())).get(name)?;
+    Some(seconds / 86_400.0)
+}
+
+#[test]
+fn a_certificate_that_clients_refuse_or_soon_will_is_warned_of_at_the_start_and_at_each_reload() {
+    if !has_tool("openssl", &["version"]) {
+        return;
+    }
+    let files = Files::new();
+    files.put("cert.pem", &certificates().join("expired.pem"));
+    let atlas = files.serve("serve");
+    let warned = |end: &str| {
+        let log = read_log(&files.data());
+        let place = format!(
+            "tls_cert = {}: the certificate {end}",
+            files.path("cert.pem")
+        );
+        let lines = log.lines().filter(|line| line.contains("WARN"));
+        lines.filter(|line| line.contains(&place)).count()
+    };
+    let expired =
+        "expired on 1 Feb 2020, 00:00:00 UTC, so clients refuse it; put a renewed one there";
+    eventually("it is said at the start", || warned(expired) == 1);
+    assert_eq!(told_end(&files), Some(18_293.0));
+    tell_to_look_again(&atlas);
+    eventually("it is said again", || warned(expired) == 2);
+
+    // In the order in which nothing fits together for a moment.
+    make(&files, "soon");
+    files.put("key.pem", Path::new(&files.path("soon.key")));
+    files.put("cert.pem", Path::new(&files.path("soon.pem")));
+    tell_to_look_again(&atlas);
+    eventually("the new one is warned of", || warned("expires on ") > 0);
+    assert!(told_end(&files) > Some(20_000.0));
+
+    let good = Files::new();
+    files.put("key.pem", Path::new(&good.path("key.pem")));
+    files.put("cert.pem", Path::new(&good.path("cert.pem")));
+    tell_to_look_again(&atlas);
+    eventually("the good one is in force", || {
+        told_end(&files) == Some(54_786.0)
+    });
+    tell_to_look_again(&atlas);
+    assert_eq!(atlas.terminate().code(), Some(0));
+    assert_eq!((warned(expired), warned("expires on ")), (2, 1));
+}
+
 #[test]
 fn a_service_without_tls_is_not_ended_by_a_reload() {
     let temporary = tempfile::tempdir().expect("a directory");
@@ -112,6 +164,7 @@ fn a_service_without_tls_is_not_ended_by_a_reload() {
     eventually("it is logged", || {
         read_log(&directory).contains("nothing to read")
     });
+    assert!(!scrape(&directory).contains("atlas_tls_"));
     assert_eq!(atlas.terminate().code(), Some(0));
 }
 

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use crate::app::once::Found;
+use super::face::{Face, ROWS};
+use crate::app::once::{Conflict, Found};
 use crate::app::request_log::Exchange;
 use crate::app::upstream::{Answer, Fault};
 use crate::clock::Clock;
 use crate::domain::delivery::Outcome;
 use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
-use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::metrics::{Counters, Family, Histograms};
 use crate::policy;
 
-/// Whose requests are told apart: a key's by its mode, and all others.
-const MODES: [&str; 3] = ["test", "live", "none"];
 /// Statuses that are told one by one. An upstream may answer with any other, which is told as its class.
 const STATUSES: [u16; 20] = [
     200, 201, 204, 400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 421, 429, 500, 502, 503, 504,
@@ -57,6 +55,7 @@ pub(in crate::app) struct Metrics {
     started_at: Timestamp,
     requests: Counters,
     request_times: Histograms,
+    faults: Counters,
     limited: Counters,
     idempotency: Counters,
     sent: Counters,
@@ -67,23 +66,27 @@ pub(in crate::app) struct Metrics {
 
 impl Metrics {
     pub(in crate::app) fn new() -> Result<Self, String> {
-        let by_code = MODES.map(|mode| CODES.map(|code| [mode, code]));
+        let by_code = ROWS.map(|[face, mode]| CODES.map(|code| [face, mode, code]));
         let modes = [Mode::Test, Mode::Live].map(Mode::as_str);
         let by_end = modes.map(|mode| SENT.map(|end| [mode, end]));
         Ok(Self {
             started_at: Clock::system_now(),
             requests: Counters::new(
                 "atlas_requests_total",
-                "Requests of the API that have ended, by the mode of their key (none: strangers and buyers) and status (none: the client had gone).",
-                ["mode", "code"],
+                "Requests that have ended, by face, the mode of their key (none: strangers, buyers and pages) and status (none: the client had gone). Those of monitors are not counted.",
+                ["face", "mode", "code"],
                 by_code.into_iter().flatten(),
             )?,
             request_times: Histograms::new(
                 "atlas_request_duration_seconds",
-                "Time of such a request, from its head to the last byte of its answer.",
-                "mode",
-                MODES,
+                "Time of such a request, from its head to the last byte of its answer; of face watch, how long somebody looked.",
+                ["face", "mode"],
+                ROWS,
                 &policy::metrics::REQUEST_SECONDS,
+            )?,
+            faults: Counters::single(
+                "atlas_internal_errors_total",
+                "Requests that ended in 500 by a fault of ours; the log has each by its request id.",
             )?,
             limited: Counters::new(
                 "atlas_requests_limited_total",
@@ -106,8 +109,8 @@ impl Metrics {
             sent_times: Histograms::new(
                 "atlas_upstream_request_duration_seconds",
                 "Time from sending a request to an upstream to the head of its answer, or to giving up.",
-                "mode",
-                modes,
+                ["mode"],
+                modes.map(|mode| [mode]),
                 &policy::metrics::REQUEST_SECONDS,
             )?,
             attempts: Counters::new(
@@ -130,14 +133,14 @@ impl Metrics {
     }
 
     /// A request has ended.
-    pub(in crate::app) fn request(&self, exchange: &Exchange) {
-        let mode = exchange
-            .key
-            .as_ref()
-            .map_or(2, |entry| place_of(entry.key.mode));
+    pub(in crate::app) fn request(&self, face: Face, exchange: &Exchange) {
+        let row = face.row(exchange.key.as_ref().map(|entry| entry.key.mode));
         self.requests
-            .add(mode * CODES.len() + code(exchange.status), 1);
-        self.request_times.took(mode, exchange.took);
+            .add(row * CODES.len() + code(exchange.status), 1);
+        self.request_times.took(row, exchange.took);
+        if is_fault_of_ours(exchange) {
+            self.faults.add(0, 1);
+        }
         if let Some(scope) = exchange.refused_by {
             let place = LIMITS.iter().position(|limit| *limit == scope);
             self.limited.add(place.unwrap_or(LIMITS.len()), 1);
@@ -145,14 +148,14 @@ impl Metrics {
     }
 
     /// A request came under an idempotency key.
-    pub(in crate::app) fn found(&self, found: &Result<Found, Refusal>) {
+    pub(in crate::app) fn found(&self, found: &Result<Found, Conflict>) {
         let place = match found {
             Ok(Found::Run(_)) => 0,
             Ok(Found::Resume(..)) => 1,
             Ok(Found::Replay(_)) => 2,
-            Err(Refusal::IdempotencyKeyInUse) => 3,
-            Err(Refusal::IdempotencyKeyReused) => 4,
-            Err(_) => 5,
+            Err(Conflict::InUse) => 3,
+            Err(Conflict::Mismatch) => 4,
+            Err(Conflict::NotKept(_)) => 5,
         };
         self.idempotency.add(place, 1);
     }
@@ -193,6 +196,7 @@ impl Metrics {
     pub(super) fn families(&self) -> Vec<Family> {
         let counters = [
             &self.requests,
+            &self.faults,
             &self.limited,
             &self.idempotency,
             &self.sent,
@@ -206,8 +210,14 @@ impl Metrics {
     }
 }
 
+/// Whether it ended in a 500 that is neither the upstream's nor one that the mock was asked for.
+fn is_fault_of_ours(exchange: &Exchange) -> bool {
+    let of_upstream = exchange.reached.and_then(|reached| reached.status);
+    exchange.status == Some(500) && of_upstream != Some(500) && exchange.fault.is_none()
+}
+
 /// The place of a mode among those that keys have.
-const fn place_of(mode: Mode) -> usize {
+pub(super) const fn place_of(mode: Mode) -> usize {
     match mode {
         Mode::Test => 0,
         Mode::Live => 1,
@@ -228,6 +238,7 @@ fn code(status: Option<u16>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::forward::Reached;
 
     #[test]
     fn a_status_has_a_word_of_its_own_or_its_class() {
@@ -245,5 +256,27 @@ mod tests {
             assert_eq!(CODES[code(Some(status))], word);
         }
         assert_eq!(CODES[code(None)], "none");
+    }
+
+    #[test]
+    fn a_500_is_ours_unless_it_came_from_elsewhere() {
+        let of_upstream = |status| Reached {
+            status,
+            took: Duration::ZERO,
+        };
+        for (status, reached, is_ours) in [
+            (500, None, true),
+            (500, Some(of_upstream(Some(200))), true),
+            (500, Some(of_upstream(None)), true),
+            (500, Some(of_upstream(Some(500))), false),
+            (503, None, false),
+        ] {
+            let exchange = Exchange {
+                status: Some(status),
+                reached,
+                ..Exchange::default()
+            };
+            assert_eq!(is_fault_of_ours(&exchange), is_ours, "{exchange:?}");
+        }
     }
 }

@@ -30,6 +30,11 @@ impl App {
                 [([env!("CARGO_PKG_VERSION")], 1.0)],
             ),
             gauge(
+                "atlas_connections",
+                "Connections that clients have to the API.",
+                self.connections.count() as f64,
+            ),
+            gauge(
                 "atlas_stranger_addresses",
                 "Addresses without a good key, and buyers, whose limit is not whole.",
                 (self.addresses.len() + self.buyers.len()) as f64,
@@ -40,6 +45,7 @@ impl App {
                 self.requests.watchers() as f64,
             ),
         ];
+        all.extend(self.of_certificate());
         all.extend(self.of_keys(now));
         all.extend(self.of_claims(now));
         all.extend(self.of_upstreams());
@@ -59,6 +65,15 @@ impl App {
             ));
         }
         all
+    }
+
+    fn of_certificate(&self) -> Option<Family> {
+        let expires_at = self.certificate.get()?();
+        Some(gauge(
+            "atlas_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate that is shown expires, in seconds since the Unix epoch.",
+            expires_at.millis() as f64 / 1_000.0,
+        ))
     }
 
     fn of_keys(&self, now: Timestamp) -> [Family; 2] {

@@ -30,6 +30,11 @@ pub(in crate::http) fn is_asset(path: &str) -> bool {
     path.starts_with("/dashboard/assets/")
 }
 
+/// Whether a path is one of live updates.
+pub(in crate::http) fn is_watch(path: &str) -> bool {
+    path.starts_with("/dashboard/events/")
+}
+
 /// Whether a path is where people log in.
 pub(in crate::http) fn is_log_in(path: &str) -> bool {
     path == "/dashboard/login"

@@ -12,7 +12,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Certificate, CertificateFiles};
+use crate::clock::Clock;
+use crate::config::{Certificate, CertificateFiles, Validity};
+use crate::domain::time::Timestamp;
 use crate::policy;
 
 /// HTTP/2, by its name in a handshake (RFC 7301).
@@ -31,6 +33,30 @@ struct State {
     current: Certificate,
     /// What is wrong with the files has been logged.
     is_wrong: bool,
+    /// What has been logged of how long the current one is good.
+    said: Validity,
+}
+
+impl State {
+    /// What is to be logged when the current one is good for less long than was said.
+    fn warning(&mut self, files: &CertificateFiles, now: Timestamp) -> Option<String> {
+        let validity = self.current.validity(now);
+        let is_worse = validity > std::mem::replace(&mut self.said, validity);
+        let end = self.current.expires_at.spelled();
+        let fate = match validity {
+            Validity::Good => return None,
+            Validity::EndsSoon => format!("expires on {end}"),
+            Validity::Expired => format!("expired on {end}, so clients refuse it"),
+        };
+        is_worse.then(|| {
+            format!(
+                "tls_cert = {}: the certificate {fate}; put a renewed one there and its key at tls_key = {}, and it is \
+                 in force at the next look at them",
+                files.certificate.display(),
+                files.key.display(),
+            )
+        })
+    }
 }
 
 impl Certificates {
@@ -43,13 +69,27 @@ impl Certificates {
         let state = RwLock::new(State {
             current,
             is_wrong: false,
+            said: Validity::Good,
         });
-        Ok(Arc::new(Self { files, state }))
+        let read = Self { files, state };
+        read.warn(&mut read.state.write());
+        Ok(Arc::new(read))
+    }
+
+    /// When the one in force expires.
+    pub fn expires_at(&self) -> Timestamp {
+        self.state.read().current.expires_at
+    }
+
+    /// Looks whether the files have changed, because somebody wants to know how they stand.
+    pub fn look_again(&self) {
+        self.state.write().said = Validity::Good;
+        self.look();
     }
 
     /// Looks whether the files have changed. What can't be used leaves the old ones in force, and is logged once until it
-    /// is right again.
-    pub fn look(&self) {
+    /// is right again; so is a certificate that is not good for long.
+    fn look(&self) {
         let known = self.state.read().current.digest;
         let read = self.files.read_if_new(&known);
         let mut state = self.state.write();
@@ -57,6 +97,7 @@ impl Certificates {
             Ok(new) => {
                 if let Some(new) = new {
                     state.current = new;
+                    state.said = Validity::Good;
                     log::info!(
                         "a new certificate is in force, from {}",
                         self.files.certificate.display()
@@ -70,6 +111,14 @@ impl Certificates {
                 log::warn!("the certificate is not read anew, the old one stays in force: {why}");
             }
             Err(_) => (),
+        }
+        self.warn(&mut state);
+    }
+
+    fn warn(&self, state: &mut State) {
+        // Clients go by the time that everybody has.
+        if let Some(line) = state.warning(&self.files, Clock::system_now()) {
+            log::warn!("{line}");
         }
     }
 
@@ -161,17 +210,45 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn who_watches_the_files_sees_that_they_have_changed() {
-        let temporary = tempfile::tempdir().expect("a directory");
+    /// A certificate that is good until 2120, and its key.
+    fn copied(folder: &Path) -> CertificateFiles {
         let files = CertificateFiles {
-            certificate: temporary.path().join("cert.pem"),
-            key: temporary.path().join("key.pem"),
+            certificate: folder.join("cert.pem"),
+            key: folder.join("key.pem"),
         };
         let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
         std::fs::copy(of.join("localhost.pem"), &files.certificate).expect("copied");
         std::fs::copy(of.join("localhost.key.pem"), &files.key).expect("copied");
         std::fs::set_permissions(&files.key, PermissionsExt::from_mode(0o600)).expect("set");
+        files
+    }
+
+    #[test]
+    fn a_certificate_that_grows_old_is_spoken_of_once_a_step() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let files = copied(temporary.path());
+        let certificates = Certificates::read(files.clone()).expect("a certificate");
+        let mut state = certificates.state.write();
+        let end = state.current.expires_at;
+        let day = Duration::from_secs(24 * 60 * 60);
+        for (now, says) in [
+            (end.minus(15 * day), None),
+            (end.minus(13 * day), Some("expires on 1 Jan 2120")),
+            (end.minus(day), None),
+            (end, Some("expired on 1 Jan 2120")),
+            (end.plus(day), None),
+        ] {
+            let line = state.warning(&files, now);
+            assert_eq!(line.is_some(), says.is_some(), "{line:?}");
+            let line = line.unwrap_or_default();
+            assert!(line.contains(says.unwrap_or_default()), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_watches_the_files_sees_that_they_have_changed() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let files = copied(temporary.path());
         let certificates = Certificates::read(files.clone()).expect("a certificate");
         let digest = || certificates.state.read().current.digest;
         let before = digest();

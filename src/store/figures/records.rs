@@ -112,3 +112,61 @@ impl Records {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn put(key: u8) -> Row {
+        Row::put(Table::Answers, &[key], Vec::new())
+    }
+
+    /// Counts on by two rows of those that there are.
+    fn count(records: &Records, there: &BTreeSet<u8>) -> bool {
+        let step = |from: &[u8], end: &[u8]| {
+            let rows = there.iter().map(|key| [*key]);
+            let rows = rows.filter(|key| from <= key.as_slice() && key.as_slice() <= end);
+            let rows: Vec<_> = rows.take(2).collect();
+            Ok((rows.len(), rows.last().copied().filter(|_| rows.len() == 2)))
+        };
+        records.count(step).expect("counted")
+    }
+
+    #[test]
+    fn what_comes_and_goes_while_the_old_ones_are_counted_is_counted_once() {
+        let records = Records::default();
+        let mut there: BTreeSet<u8> = (10..=16).collect();
+        records.begin(Some(vec![16]));
+        assert!(count(&records, &there));
+        // 10 is counted already and 15 is still to come.
+        for gone in [10, 15] {
+            there.remove(&gone);
+            records.removed(&[gone]);
+        }
+        there.insert(17);
+        records.applied([put(17)].iter());
+        assert_eq!(records.total(), None, "nobody knows yet");
+        assert!(count(&records, &there));
+        there.insert(18);
+        records.applied([put(18)].iter());
+        while count(&records, &there) {}
+        assert_eq!(records.total(), Some(7));
+        assert_eq!(there.len(), 7);
+        records.removed(&[11]);
+        assert_eq!(records.total(), Some(6), "and from then on");
+        let clear = Row::Clear {
+            table: Table::Answers,
+        };
+        records.applied([clear, put(20)].iter());
+        assert_eq!(records.total(), Some(1));
+    }
+
+    #[test]
+    fn of_an_empty_table_all_is_known_at_once() {
+        let records = Records::default();
+        records.begin(None);
+        assert_eq!(records.total(), Some(0));
+    }
+}

@@ -2,7 +2,7 @@
 
 mod claims;
 mod entrance;
-mod events;
+pub mod events;
 mod headers;
 mod hostile;
 mod hosts;

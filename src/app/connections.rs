@@ -1,4 +1,4 @@
-//! The API's open connections, counted, so that the end of a server can wait for them.
+//! The API's open connections, counted, so that the end of a server can wait for them and Prometheus is told.
 
 use tokio::sync::watch;
 
@@ -7,13 +7,18 @@ use tokio::sync::watch;
 pub struct Connections(watch::Sender<usize>);
 
 /// One of them; counted until it is dropped.
-pub(super) struct Open(watch::Sender<usize>);
+pub struct Open(watch::Sender<usize>);
 
 impl Connections {
     /// One more.
-    pub(super) fn open(&self) -> Open {
+    pub fn open(&self) -> Open {
         self.0.send_modify(|open| *open += 1);
         Open(self.0.clone())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        *self.0.borrow()
     }
 
     /// Waits until none is open.
