@@ -11,7 +11,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+mod backups;
 mod payments;
+mod planted;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
 mod process;
