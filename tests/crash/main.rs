@@ -19,6 +19,7 @@ mod planted;
 mod process;
 mod repairs;
 mod sessions;
+mod starts;
 mod sweeps;
 
 /// Limits out of the way, and a name that stays whatever the port is.
