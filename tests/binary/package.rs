@@ -1,5 +1,7 @@
 //! The Debian package: installed, upgraded, removed and purged by dpkg, in a Debian of its own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -93,14 +95,104 @@ fn package(version: &str, place: &Path) -> String {
     format!("/{name}")
 }
 
-#[test]
-fn dpkg_installs_upgrades_removes_and_purges_it_and_the_store_outlives_that() {
+/// A systemd that keeps in mind what runs, and writes down what it did.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+verb= units= runs=/run/stub
+for argument in "$@"; do
+  case $argument in
+    -*) ;;
+    *) if [ -z "$verb" ]; then verb=$argument; else units="$units $argument"; fi ;;
+  esac
+done
+mkdir -p "$runs"
+for unit in $units; do
+  case $verb in
+    preset)
+      wants=/etc/systemd/system/$(sed -n 's/^WantedBy=//p' "/usr/lib/systemd/system/$unit").wants
+      mkdir -p "$wants" && ln -sf "/usr/lib/systemd/system/$unit" "$wants/" ;;
+    is-enabled) set -- /etc/systemd/system/*.wants/"$unit"; [ -L "$1" ] && echo enabled; exit ;;
+    is-active) [ -e "$runs/$unit" ]; exit ;;
+    start) [ -e "$runs/$unit" ] || echo "start $unit" >>/did; : >"$runs/$unit" ;;
+    stop) [ ! -e "$runs/$unit" ] || echo "stop $unit" >>/did; rm -f "$runs/$unit" ;;
+    restart) echo "restart $unit" >>/did; : >"$runs/$unit" ;;
+    try-restart) [ ! -e "$runs/$unit" ] || echo "restart $unit" >>/did ;;
+    *) echo "systemctl $verb is not known here" >&2; exit 1 ;;
+  esac
+done
+"#;
+
+/// What cargo-deb, debootstrap and dpkg need is there.
+fn has_tools() -> bool {
     let cargo_deb = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/cargo-deb");
-    let has_tools = has_tool(cargo_deb.to_str().expect("UTF-8"), &["--version"])
+    has_tool(cargo_deb.to_str().expect("UTF-8"), &["--version"])
         && has_tool("debootstrap", &["--version"])
         && has_tool("dpkg", &["--version"])
-        && rustix::process::geteuid().is_root();
-    if !has_tools {
+        && rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn an_upgrade_restarts_what_runs_and_starts_nothing_that_was_stopped() {
+    if !has_tools() {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    let root = temporary.path().join("root");
+    run(Command::new("cp").arg("-a").arg(debian()).arg(&root));
+    std::fs::create_dir_all(root.join("run/systemd/system")).expect("made");
+    let systemctl = root.join("usr/bin/systemctl");
+    std::fs::write(&systemctl, SYSTEMCTL).expect("written");
+    std::fs::set_permissions(&systemctl, Permissions::from_mode(0o755)).expect("changed");
+    let inside = |arguments: &[&str]| run(Command::new("chroot").arg(&root).args(arguments));
+    // What was done to units by these arguments.
+    let did = |arguments: &[&str]| {
+        drop(std::fs::remove_file(root.join("did")));
+        inside(arguments);
+        let did = std::fs::read_to_string(root.join("did")).unwrap_or_default();
+        did.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (old, new) = (
+        package("0.0.9-1", temporary.path()),
+        package("0.1.0-1", temporary.path()),
+    );
+    let (old, new) = (["dpkg", "--install", &old], ["dpkg", "--install", &new]);
+    let all = [
+        "start atlas.socket",
+        "start atlas-backup.timer",
+        "start atlas.service",
+    ];
+    assert_eq!(did(&old), all);
+    assert_eq!(did(&new), ["restart atlas.service"]);
+
+    inside(&["systemctl", "stop", "atlas.service"]);
+    assert_eq!(did(&old), [""; 0], "the next connection starts the new one");
+    inside(&["systemctl", "stop", "atlas.socket", "atlas-backup.timer"]);
+    assert_eq!(did(&new), [""; 0]);
+    inside(&["systemctl", "start", "atlas.service"]);
+    assert_eq!(did(&old), ["restart atlas.service"]);
+
+    // As of a version that had no backups.
+    inside(&[
+        "env",
+        "DPKG_MAINTSCRIPT_PACKAGE=atlas",
+        "deb-systemd-helper",
+        "purge",
+        "atlas-backup.timer",
+    ]);
+    assert_eq!(
+        did(&new),
+        ["restart atlas.service", "start atlas-backup.timer"]
+    );
+    let stopped = ["stop atlas-backup.timer", "stop atlas.service"];
+    assert_eq!(did(&["dpkg", "--remove", "atlas"]), stopped);
+    assert_eq!(did(&old), all, "a removal had stopped them");
+    inside(&["dpkg", "--remove", "atlas"]);
+    inside(&["dpkg", "--purge", "atlas"]);
+    assert_eq!(did(&new), all);
+}
+
+#[test]
+fn dpkg_installs_upgrades_removes_and_purges_it_and_the_store_outlives_that() {
+    if !has_tools() {
         return;
     }
     let temporary = tempfile::tempdir().expect("a directory");

@@ -11,12 +11,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+mod backups;
 mod payments;
+mod planted;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
 mod process;
 mod repairs;
 mod sessions;
+mod starts;
 mod sweeps;
 
 /// Limits out of the way, and a name that stays whatever the port is.

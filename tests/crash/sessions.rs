@@ -14,7 +14,7 @@ const WRITERS: usize = 50;
 /// A round is cut after some number of answers below this one.
 const ANSWERS_MAX: u64 = 1_500;
 /// An idempotency key and the answer to it, if one came.
-type Outcome = (String, Option<Answer>);
+pub type Outcome = (String, Option<Answer>);
 
 #[test]
 fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
@@ -75,7 +75,7 @@ fn what_was_answered_is_there_after_kill_9_and_the_rest_is_whole_or_absent() {
 }
 
 /// Lets the writers write until so many answers have come, then kills the server in the midst of the rest.
-fn write_until_killed(server: Atlas, secret: &str, round: usize, answers: u64) -> Vec<Outcome> {
+pub fn write_until_killed(server: Atlas, secret: &str, round: usize, answers: u64) -> Vec<Outcome> {
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
@@ -121,7 +121,8 @@ fn body(key: &str) -> String {
     format!(r#"{{"amount":4990,"currency":"USD","external_id":"{key}","description":"{note}"}}"#)
 }
 
-fn create(address: SocketAddr, secret: &str, key: &str) -> Option<Answer> {
+/// Makes the order of this key, or has it replayed.
+pub fn create(address: SocketAddr, secret: &str, key: &str) -> Option<Answer> {
     Client::connect(address)?.create(secret, key, &body(key))
 }
 

@@ -5,14 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use atlas::domain::idempotency::{Fingerprint, IdempotencyKey, Kept, Record, RecordId, Reply};
-use atlas::domain::key::{Account, Mode};
-use atlas::domain::time::Timestamp;
-use atlas::store::{Effect, Options, Store};
-use futures_util::future::join_all;
-
+use crate::planted::{DAY, now, plant};
 use crate::process::{Answer, Atlas, BINARY, Client, text};
 use crate::{SETTINGS, random, rounds};
 
@@ -76,41 +70,8 @@ fn rows(directory: &Path) -> u64 {
 
 /// Puts records into the store that expired the day before yesterday.
 fn expire(directory: &Path, round: usize) {
-    let options = Options {
-        cache: 8 << 20,
-        min_free_disk: 0,
-        latest: None,
-    };
-    let (store, _) = Store::open(directory, options, [7; 32]).expect("opens");
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
-    let now = Timestamp::from_millis(u64::try_from(now.as_millis()).expect("a time"));
-    let day = Duration::from_secs(24 * 60 * 60);
-    let records: Vec<_> = (0..EXPIRED)
-        .map(|number| {
-            let reply = Reply {
-                status: 201,
-                content_type: "application/json".into(),
-                headers: Vec::new(),
-                body: vec![b'x'; 300],
-            };
-            let first_at = now.minus(3 * day);
-            let fingerprint = Fingerprint::from_bytes([1; 32]);
-            let record = Record::new(fingerprint, first_at, day, Kept::Answer(reply), None);
-            let key = IdempotencyKey::parse(expired(round, number).as_bytes()).expect("a key");
-            let id = RecordId::of(&Account::default(), Mode::Test, &key);
-            (id, record)
-        })
-        .collect();
-    let nothing = Effect::default();
-    let kept = records
-        .iter()
-        .map(|(id, record)| store.keep(&nothing, Some((id, record)), record.first_at, ()));
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let kept = runtime.expect("a runtime").block_on(join_all(kept));
-    assert!(kept.iter().all(Result::is_ok));
-    store.close(now.minus(3 * day), &[]).expect("closed");
+    let records = (0..EXPIRED).map(|number| (expired(round, number), vec![b'x'; 300]));
+    plant(directory, now().minus(3 * DAY), records);
 }
 
 fn expired(round: usize, number: usize) -> String {

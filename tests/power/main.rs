@@ -10,10 +10,13 @@
 )]
 
 mod disk;
+#[path = "../crash/planted.rs"]
+mod planted;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
 mod process;
 mod promises;
+mod sweeps;
 mod trace;
 
 use std::hash::{BuildHasher, RandomState};
@@ -48,6 +51,8 @@ struct Machine {
     /// Of an API key that was shown in a life before.
     secret: Option<String>,
     images: usize,
+    /// Of each loss, the records that had expired and were still there.
+    left_to_sweep: Vec<usize>,
 }
 
 impl Machine {
@@ -68,6 +73,7 @@ impl Machine {
             promises: Promises::default(),
             secret: None,
             images: 0,
+            left_to_sweep: Vec::new(),
         }
     }
 
@@ -120,12 +126,15 @@ impl Machine {
             self.serve_again(&directory, &image.path().join("served"));
         }
         self.images += 1;
-        if let Err(why) = self.promises.check(&directory) {
-            let (kept, at) = (image.keep(), self.now);
-            panic!(
-                "the power failed at call {at}, {loss:?} was lost: {why}; what is left is in {}",
-                kept.display()
-            );
+        match self.promises.check(&directory) {
+            Ok(left) => self.left_to_sweep.push(left),
+            Err(why) => {
+                let (kept, at) = (image.keep(), self.now);
+                panic!(
+                    "the power failed at call {at}, {loss:?} was lost: {why}; what is left is in {}",
+                    kept.display()
+                );
+            }
         }
     }
 

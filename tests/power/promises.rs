@@ -11,6 +11,8 @@ use atlas::store::{Options, Store};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::planted::now;
+
 /// Nothing of what is tested hangs on them.
 const OPTIONS: Options = Options {
     cache: 8 << 20,
@@ -49,9 +51,30 @@ impl Promises {
         self.orders.len() + self.keys.len()
     }
 
-    /// Opens the store as a start does, and says what is missing there or only half there.
-    pub fn check(&self, directory: &Path) -> Result<(), String> {
+    /// Opens the store as a start does, and says what is missing there or only half there; else how many records the
+    /// next sweep has removed.
+    pub fn check(&self, directory: &Path) -> Result<usize, String> {
         let (store, _) = Store::open(directory, OPTIONS, [7; 32])?;
+        self.check_open(&store)?;
+        let mut swept = 0;
+        loop {
+            let removed = store.sweep(now()).map_err(|_| "it can't be swept")?;
+            swept += removed;
+            if removed == 0 {
+                break;
+            }
+        }
+        if swept > 0 {
+            self.check_open(&store)
+                .map_err(|why| format!("after a sweep of {swept}: {why}"))?;
+        }
+        store
+            .close(Timestamp::default(), &[])
+            .map_err(|_| "it can't be closed")?;
+        Ok(swept)
+    }
+
+    fn check_open(&self, store: &Store) -> Result<(), String> {
         let told = |what: &str| format!("{what} can't be read");
         let keys = store.keys().map_err(|_| told("keys"))?;
         for id in &self.keys {
@@ -60,7 +83,7 @@ impl Promises {
             }
         }
         for (key, answer) in &self.orders {
-            let record = record(&store, key)?.ok_or(format!("{key} was answered and is gone"))?;
+            let record = record(store, key)?.ok_or(format!("{key} was answered and is gone"))?;
             let body = body(record)?;
             if !body.starts_with(answer) {
                 return Err(format!("{key} has another answer"));
@@ -75,7 +98,7 @@ impl Promises {
         for session in store.sessions(None) {
             let session = session.map_err(|_| told("sessions"))?;
             let key = session.asked.external_id.unwrap_or_default();
-            let record = record(&store, &key)?.ok_or(format!("{key} has no record"))?;
+            let record = record(store, &key)?.ok_or(format!("{key} has no record"))?;
             if made(&body(record)?)? != session.id.to_string() {
                 return Err(format!("{key} has two sessions"));
             }
@@ -86,12 +109,9 @@ impl Promises {
         if !found.faults.is_empty() {
             return Err(format!("{sessions} sessions, and {:?}", found.faults));
         }
-        store
-            .close(Timestamp::default(), &[])
-            .map_err(|_| "it can't be closed".to_owned())
+        Ok(())
     }
 }
-
 fn record(store: &Store, key: &str) -> Result<Option<Record>, String> {
     let key = IdempotencyKey::parse(key.as_bytes()).map_err(|_| format!("{key:?} is no key"))?;
     let id = RecordId::of(&Account::default(), Mode::Test, &key);
