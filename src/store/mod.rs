@@ -15,6 +15,7 @@ mod journal;
 mod open;
 mod operator;
 mod outbox;
+mod owner;
 mod payments;
 mod real_sync;
 mod reset;
@@ -57,6 +58,7 @@ pub use self::backup::{
 pub use self::journal::Unavailable;
 pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
+pub use self::owner::be_root_again;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
@@ -96,23 +98,26 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, or makes one, with `random` as its pepper.
+    /// Opens the store in `dir`, or makes one, with `random` as its pepper. Root becomes the owner of `dir`.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
-        let lock = open::take(dir)?;
-        Self::open_taken(dir, lock, options, random)
+        let taken = open::take(dir).map_err(|why| why + &owner::hindrance(dir))?;
+        let reached = taken.dir.clone();
+        Self::open_taken(taken, options, random).map_err(|why| {
+            let line = why + &owner::hindrance(&reached);
+            line.replace(&*reached.to_string_lossy(), &dir.to_string_lossy())
+        })
     }
 
     /// The same in a directory that this process has taken.
     fn open_taken(
-        dir: &Path,
-        lock: File,
+        taken: open::Taken,
         options: Options,
         random: [u8; 32],
     ) -> Result<(Self, Pepper), String> {
-        let open::Opened { journal, pepper } = open::open(dir, options, random)?;
+        let open::Opened { journal, pepper } = open::open(&taken, options, random)?;
         let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
         let (tap, figures) = (Arc::clone(&journal.tap), Arc::clone(&journal.figures));
         let health = Arc::new(Health::default());
@@ -130,11 +135,11 @@ impl Store {
                 unlogged: Mutex::default(),
                 health,
                 figures,
-                dir: dir.to_owned(),
+                dir: taken.dir,
                 options,
                 latest,
                 logged_time: AtomicU64::new(0),
-                _lock: lock,
+                _lock: taken.lock,
                 writer,
             },
             pepper,

@@ -48,7 +48,8 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     let aside = aside.map_err(|e| format!("nothing can be made in {}: {e}", parent.display()))?;
     let built = build(&mut reader, aside.path(), options);
     // Whatever came of it: a file that sled still writes would outlive its directory's removal, or keep it from moving.
-    open::let_go(&aside.path().join("store"));
+    // One that is held too long is moved all the same: nothing is lost by that.
+    let _ = open::let_go(&aside.path().join("store"));
     let restored = built?;
     fs::rename(aside.path(), &place).map_err(|e| {
         format!(
@@ -108,10 +109,10 @@ fn vacant(dir: &Path) -> Result<PathBuf, String> {
 
 /// Builds the store in `dir`, opens it as a start does, and looks at every row.
 fn build(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<Restored, String> {
-    let lock = open::take(dir)?;
+    let taken = open::take(dir)?;
     let backup = fill(reader, dir, options).map_err(of_backup)?;
     // Without the pepper in the backup this would be another one, and be refused.
-    let (store, _) = Store::open_taken(dir, lock, options, [0; 32])?;
+    let (store, _) = Store::open_taken(taken, options, [0; 32])?;
     let fault = |Unavailable| "the restored store can't be used; see the log".to_owned();
     let found = store.verify(false, backup.extent.latest).map_err(fault)?;
     store.close(backup.extent.latest, &[]).map_err(fault)?;

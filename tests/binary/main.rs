@@ -24,6 +24,7 @@ mod metrics;
 mod migration;
 mod mock;
 mod openapi;
+mod owner;
 mod package;
 mod process;
 mod proxies;

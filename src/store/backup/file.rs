@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::time::Timestamp;
 use crate::policy;
-use crate::store::journal::missing_space;
+use crate::store::journal::missing_space_of;
 use crate::store::open::sync_dir;
 
 const PREFIX: &str = "atlas-";
@@ -201,7 +201,7 @@ impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.unchecked >= policy::BACKUP_FRAME {
             self.unchecked = 0;
-            if missing_space(&self.dir, self.floor) > 0 {
+            if missing_space_of(&self.file, self.floor) > 0 {
                 return Err(std::io::Error::new(
                     ErrorKind::StorageFull,
                     "the disk is nearly full, and it is the store's too: choose another, or free some of it",
