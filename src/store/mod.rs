@@ -53,7 +53,7 @@ use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
 pub use self::backup::{
-    Extent, GoOn, Head, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
+    Extent, GoOn, Head, Kept, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
 };
 pub use self::journal::Unavailable;
 pub use self::open::{OPENER, abandoned, is_in_use};

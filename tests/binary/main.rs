@@ -8,6 +8,7 @@
 
 mod activation;
 mod backup;
+mod backup_place;
 mod backup_units;
 mod certificates;
 mod check_config;

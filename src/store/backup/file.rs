@@ -1,5 +1,6 @@
 //! A backup as a file: it takes its place when it is whole, and leaves alone what was there until then.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -40,12 +41,22 @@ fn is_name(name: &str) -> bool {
     })
 }
 
-/// Removes all but the latest `keep` backups that were named by [`name_of`] in `dir`, and what killed ones have left; says
-/// which.
+/// What [`keep_latest`] did.
+#[derive(Default)]
+pub struct Kept {
+    /// Backups that are gone.
+    pub removed: Vec<PathBuf>,
+    /// Backups of a time to come.
+    pub later: Vec<PathBuf>,
+}
+
+/// Of the backups that were named by [`name_of`] in `dir`, up to the one that was just made, removes all but the latest
+/// `keep`, and what killed ones have left. Those named later than it are of a clock that was ahead, or is behind now:
+/// nobody knows which are the latest, so they are neither counted nor removed.
 ///
 /// # Errors
 /// One line for the operator.
-pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
+pub fn keep_latest(dir: &Path, keep: usize, made: &Path) -> Result<Kept, String> {
     let list = fs::read_dir(dir).map_err(|e| format!("{} can't be listed: {e}", dir.display()))?;
     let mut names: Vec<String> = list
         .filter_map(Result::ok)
@@ -59,6 +70,8 @@ pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
     }
     names.retain(|name| is_name(name));
     names.sort_unstable();
+    let made = made.file_name().unwrap_or_default();
+    let later = names.split_off(names.partition_point(|name| OsStr::new(name) <= made));
     let old = names.len().saturating_sub(keep);
     let removed = names.drain(..old).map(|name| {
         let path = dir.join(name);
@@ -67,7 +80,10 @@ pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
             Err(e) => Err(format!("{} can't be removed: {e}", path.display())),
         }
     });
-    removed.collect()
+    Ok(Kept {
+        removed: removed.collect::<Result<_, _>>()?,
+        later: later.into_iter().map(|name| dir.join(name)).collect(),
+    })
 }
 
 /// Opens a backup to be read.

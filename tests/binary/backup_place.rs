@@ -1,0 +1,41 @@
+//! Where a backup is put: what is in the way there, what others have put there, and which of the earlier ones go.
+
+use std::fs;
+use std::path::Path;
+
+use crate::process::{Atlas, json_of, run, text};
+
+/// A store that nobody serves, in a directory of its own.
+fn store(temporary: &Path) -> std::path::PathBuf {
+    let directory = temporary.join("data");
+    let server = Atlas::serve(&directory, &[]);
+    assert_eq!(server.terminate().code(), Some(0));
+    directory
+}
+
+#[test]
+fn backups_of_a_time_to_come_are_told_of_and_neither_counted_nor_removed() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (directory, to) = (store(temporary.path()), temporary.path().join("to"));
+    fs::create_dir(&to).expect("made");
+    let earlier = ["atlas-20200101T000000Z", "atlas-20200102T000000Z"];
+    let later = ["atlas-29990101T000000Z", "atlas-29990102T000000Z"];
+    let path = |name: &str| to.join(format!("{name}.atlas-backup"));
+    for name in earlier.iter().chain(&later) {
+        fs::write(path(name), b"a backup").expect("written");
+    }
+    let text_of = |path: &Path| path.to_str().expect("text").to_owned();
+    let told = json_of(&["backup", "--keep", "2", &text_of(&to)], &directory);
+    let made = told["file"].as_str().expect("a file");
+    assert!(Path::new(made).exists(), "{told}");
+    assert!(!path(earlier[0]).exists() && path(earlier[1]).exists());
+    assert!(later.iter().all(|name| path(name).exists()));
+    assert_eq!(told["removed"], serde_json::json!([path(earlier[0])]));
+    let expected = later.map(|name| text_of(&path(name)));
+    assert_eq!(told["later"], serde_json::json!(expected));
+    let said = text(&run(&["backup", "--keep", "1", &text_of(&to)], &directory).stderr);
+    assert!(
+        said.contains(&format!("{} is named for a time to come", expected[0])),
+        "{said}"
+    );
+}
