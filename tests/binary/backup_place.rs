@@ -1,9 +1,14 @@
 //! Where a backup is put: what is in the way there, what others have put there, and which of the earlier ones go.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::Path;
 
+use crate::owner::is_root;
 use crate::process::{Atlas, json_of, run, text};
+
+/// Some user that is not root.
+const STRANGER: u32 = 64_902;
 
 /// A store that nobody serves, in a directory of its own.
 fn store(temporary: &Path) -> std::path::PathBuf {
@@ -38,4 +43,40 @@ fn backups_of_a_time_to_come_are_told_of_and_neither_counted_nor_removed() {
         said.contains(&format!("{} is named for a time to come", expected[0])),
         "{said}"
     );
+}
+
+#[test]
+fn a_link_that_a_stranger_has_put_there_is_not_followed() {
+    if !is_root() {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = store(temporary.path());
+    let (shared, target) = (
+        temporary.path().join("tmp"),
+        temporary.path().join("shadow"),
+    );
+    fs::create_dir(&shared).expect("made");
+    fs::set_permissions(&shared, Permissions::from_mode(0o1777)).expect("set");
+    fs::write(&target, b"root's").expect("written");
+    let link = shared.join("today.bak");
+    symlink(&target, &link).expect("linked");
+    lchown(&link, Some(STRANGER), Some(STRANGER)).expect("given");
+    let link_text = link.to_str().expect("text");
+    let output = run(&["backup", link_text], &directory);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!(
+            "{link_text} is a link that user {STRANGER} has put there"
+        )),
+        "{said}"
+    );
+    assert_eq!(fs::read(&target).expect("read"), b"root's");
+    // One's own is, and stays.
+    lchown(&link, Some(0), Some(0)).expect("taken");
+    let output = run(&["backup", link_text], &directory);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(fs::read(&target).expect("read").len() > 100);
+    assert_eq!(fs::read_link(&link).expect("a link"), target);
 }

@@ -114,8 +114,7 @@ impl NewFile {
     /// # Errors
     /// One line for the operator.
     pub fn create(place: &Path, store: &Path, min_free: u64) -> Result<Self, String> {
-        // Behind a link, what it leads to is replaced, not the link.
-        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let place = behind_trusted_link(place)?;
         let fault =
             |e: &dyn std::fmt::Display| format!("{} can't be written: {e}", place.display());
         if fs::metadata(&place).is_ok_and(|there| !there.is_file()) {
@@ -125,10 +124,7 @@ impl NewFile {
         let mut partial = name.to_owned();
         partial.push(PARTIAL);
         let partial = place.with_file_name(partial);
-        let dir = match place.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            Some(_) | None => PathBuf::from("."),
-        };
+        let dir = dir_of(&place).to_owned();
         remove_leftover(&partial)?;
         let file = OpenOptions::new()
             .write(true)
@@ -173,6 +169,34 @@ impl NewFile {
         self.is_kept = true;
         sync_dir(&self.dir)
     }
+}
+
+/// Where to: behind a link, what it leads to is replaced, not the link. In a directory like /tmp anybody may have put one
+/// there, and have it lead to any file of root's; there the kernel follows none either (`protected_symlinks`), but for
+/// those of one's own and of the directory's owner.
+fn behind_trusted_link(place: &Path) -> Result<PathBuf, String> {
+    let Ok(link) = fs::symlink_metadata(place) else {
+        return Ok(place.to_owned());
+    };
+    if !link.is_symlink() {
+        return Ok(place.to_owned());
+    }
+    let (owner, own) = (link.uid(), rustix::process::geteuid().as_raw());
+    let of_dir = fs::metadata(dir_of(place)).map(|dir| dir.uid());
+    if owner != own && owner != 0 && !of_dir.is_ok_and(|of_dir| of_dir == owner) {
+        return Err(format!(
+            "{} is a link that user {owner} has put there: remove it, or name what it leads to",
+            place.display()
+        ));
+    }
+    Ok(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+}
+
+fn dir_of(place: &Path) -> &Path {
+    place
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// What a backup that was killed has left; one that is being written is left alone.
