@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use crate::owner::is_root;
 use crate::process::{Atlas, json_of, run, text};
@@ -79,4 +80,24 @@ fn a_link_that_a_stranger_has_put_there_is_not_followed() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(fs::read(&target).expect("read").len() > 100);
     assert_eq!(fs::read_link(&link).expect("a link"), target);
+}
+
+#[test]
+fn what_is_no_file_where_a_backup_is_written_is_named_and_not_waited_for() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = store(temporary.path());
+    let file = temporary.path().join("a.backup");
+    let partial = temporary.path().join("a.backup.partial");
+    let made = Command::new("mkfifo").arg(&partial).status();
+    assert!(made.expect("mkfifo runs").success());
+    let output = run(&["backup", file.to_str().expect("text")], &directory);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!(
+            "{} can't be removed: it is no file",
+            partial.display()
+        )),
+        "{said}"
+    );
 }

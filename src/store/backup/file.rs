@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::domain::time::Timestamp;
 use crate::policy;
 use crate::store::journal::missing_space_of;
@@ -201,7 +203,24 @@ fn dir_of(place: &Path) -> &Path {
 
 /// What a backup that was killed has left; one that is being written is left alone.
 fn remove_leftover(partial: &Path) -> Result<(), String> {
-    match File::open(partial) {
+    match fs::symlink_metadata(partial) {
+        Ok(there) if there.is_file() => (),
+        Ok(_) => {
+            return Err(irremovable(
+                partial,
+                &"it is no file of a backup; remove it",
+            ));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(irremovable(partial, &error)),
+    }
+    // Since that look it may have become a link, or a pipe, on which nobody is to wait.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+        .open(partial);
+    match file {
         Ok(file) => remove_opened(&file, partial),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(irremovable(partial, &error)),
@@ -219,8 +238,8 @@ fn remove_opened(file: &File, partial: &Path) -> Result<(), String> {
     }
 }
 
-fn irremovable(partial: &Path, error: &std::io::Error) -> String {
-    format!("{} can't be removed: {error}", partial.display())
+fn irremovable(partial: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("{} can't be removed: {why}", partial.display())
 }
 
 fn being_written(partial: &Path) -> String {
@@ -233,7 +252,8 @@ fn being_written(partial: &Path) -> String {
 /// Whether this open file is still the one of that name.
 fn is_at(file: &File, path: &Path) -> bool {
     let id = |about: fs::Metadata| (about.dev(), about.ino());
-    let (open, there) = (file.metadata().map(id), fs::metadata(path).map(id));
+    let there = fs::symlink_metadata(path).map(id);
+    let (open, there) = (file.metadata().map(id), there);
     matches!((open, there), (Ok(open), Ok(there)) if open == there)
 }
 
