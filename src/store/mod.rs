@@ -9,6 +9,7 @@
 
 mod backup;
 mod claims;
+mod ending;
 mod figures;
 mod format;
 mod journal;
@@ -31,7 +32,6 @@ mod verify;
 mod wal;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +41,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::ending::Ending;
 use self::figures::{Fate, Figures};
 use self::journal::{Commit, Done, Health, Journal, Urgency, Vital, missing_space};
 use self::rows::{Row, Table, Unreadable};
@@ -92,7 +93,7 @@ pub struct Store {
     /// The time that was last logged for the sweeper.
     logged_time: AtomicU64,
     /// Other processes are kept out while this lives.
-    _lock: File,
+    ending: Ending,
     // Taken at the end: the writer stops when the queue is gone.
     writer: Mutex<Option<(SyncSender<Commit>, JoinHandle<Journal>)>>,
 }
@@ -139,7 +140,7 @@ impl Store {
                 options,
                 latest,
                 logged_time: AtomicU64::new(0),
-                _lock: taken.lock,
+                ending: Ending::begin(taken.lock),
                 writer,
             },
             pepper,
@@ -262,6 +263,7 @@ impl Store {
             .iter()
             .try_for_each(exact)
             .and_then(|()| journal.close(now))
+            .map(|()| self.ending.closed())
             .map_err(|error| {
                 log::error!("the store could not be closed cleanly: {error}");
                 Unavailable

@@ -98,6 +98,7 @@ fn lock(dir: &Path) -> Result<File, String> {
     let path = dir.join("lock");
     let fault = |e: &dyn std::fmt::Display| format!("{} can't be locked: {e}", path.display());
     let file = File::options()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)

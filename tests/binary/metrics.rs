@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::process::{Atlas, BINARY, Client, has_tool, run, text};
+use crate::process::{Atlas, BINARY, Client, has_tool, read_log, run, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 const ALERTS: &str = include_str!("../../systemd/alerts.yml");
@@ -198,6 +198,28 @@ fn a_wrong_address_for_the_metrics_is_refused_by_name() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn a_store_that_was_not_closed_is_told_of_by_the_next_server_and_by_none_after_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let unclean = || samples(&scrape(&directory))["atlas_store_unclean_start"];
+    let server = Atlas::serve(&directory, &[]);
+    assert_eq!(unclean(), 0.0, "nobody had it before");
+    server.kill();
+    let server = Atlas::serve(&directory, &[]);
+    assert_eq!(unclean(), 1.0);
+    assert!(server.terminate().success());
+    let server = Atlas::serve(&directory, &[]);
+    assert_eq!(unclean(), 0.0);
+    assert!(server.terminate().success());
+    let log = read_log(&directory);
+    assert_eq!(
+        log.matches("was killed, or its store failed").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[test]
