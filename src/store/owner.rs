@@ -1,13 +1,15 @@
 //! Whose a data directory is. Root that takes one of another user becomes that user, the process as a whole: a file of
-//! root's in there would keep the service, which runs as its owner, from ever starting again.
+//! root's in there would keep the service, which runs as its owner, from ever starting again. What root restores into
+//! one is given to its owner.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 use super::open::let_go;
 
@@ -30,7 +32,7 @@ pub(super) fn become_owner(dir: &Path) -> Result<Option<PathBuf>, String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let directory = i32::try_from(rustix::fs::OFlags::DIRECTORY.bits()).unwrap_or_default();
+    let directory = i32::try_from(OFlags::DIRECTORY.bits()).unwrap_or_default();
     let held = OpenOptions::new()
         .read(true)
         .custom_flags(directory)
@@ -82,6 +84,55 @@ pub fn be_root_again() -> Result<(), String> {
         return Err("the store was not let go of in time: run it once more".to_owned());
     }
     rights::become_again(&guest.root).map_err(|why| format!("root can't be root again: {why}"))
+}
+
+/// Whose this directory is, where root has to give what it puts there to another.
+pub(super) fn other_owner(dir: &Path) -> Option<(u32, u32)> {
+    let about = fs::metadata(dir).ok()?;
+    let is_root = rustix::process::geteuid().is_root();
+    (is_root && about.uid() != 0).then(|| (about.uid(), about.gid()))
+}
+
+/// Gives a directory that this process has made, and all in it, to a user.
+///
+/// # Errors
+/// One line for the operator.
+pub(super) fn give(dir: &Path, (uid, gid): (u32, u32)) -> Result<(), String> {
+    let fault = |why: &dyn std::fmt::Display| {
+        format!("{} can't be given to user {uid}: {why}", dir.display())
+    };
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+        .open(dir)
+        .map_err(|e| fault(&e))?;
+    // Who may write to its parent may have put another there.
+    if !opened.metadata().is_ok_and(|about| about.uid() == 0) {
+        return Err(fault(&"it is another by now"));
+    }
+    give_all(&opened.into(), uid, gid).map_err(|e| fault(&e))
+}
+
+/// By open directories: no path is walked, and so none that could lead elsewhere.
+fn give_all(dir: &OwnedFd, uid: u32, gid: u32) -> std::io::Result<()> {
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let about = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(about.st_mode).is_dir() {
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let inner = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+            give_all(&inner, uid, gid)?;
+        } else {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+    }
+    std::os::unix::fs::fchown(dir, Some(uid), Some(gid))
 }
 
 /// What keeps this user from a data directory, to be said behind why it can't be opened: the first file that belongs to

@@ -14,7 +14,7 @@ use super::backup::{Part, Reader, Summary, unpack};
 use super::format::{self, FORMAT};
 use super::tables::Tables;
 use super::wal::Wal;
-use super::{Options, Store, Unavailable, Verification, open, rows};
+use super::{Options, Store, Unavailable, Verification, open, owner, rows};
 
 /// What became of a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +48,16 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     let aside = aside.map_err(|e| format!("nothing can be made in {}: {e}", parent.display()))?;
     let built = build(&mut reader, aside.path(), options);
     // Whatever came of it: a file that sled still writes would outlive its directory's removal, or keep it from moving.
-    // One that is held too long is moved all the same: nothing is lost by that.
-    let _ = open::let_go(&aside.path().join("store"));
+    let is_free = open::let_go(&aside.path().join("store"));
     let restored = built?;
+    if let Some(owner) = owner::other_owner(&place) {
+        if !is_free {
+            return Err(
+                "the restored store was not let go of in time: restore once more".to_owned(),
+            );
+        }
+        owner::give(aside.path(), owner)?;
+    }
     fs::rename(aside.path(), &place).map_err(|e| {
         format!(
             "the restored store can't be moved to {}: {e}",

@@ -155,6 +155,25 @@ fn the_first_key_may_be_made_before_the_service_has_ever_run() {
 }
 
 #[test]
+fn what_root_restores_into_a_users_empty_directory_is_that_users() {
+    let Some(service) = Service::new() else {
+        return;
+    };
+    create_key(&service.dir(), &[]);
+    let file = service.path("a.backup");
+    let file = file.to_str().expect("text");
+    assert!(run(&["backup", file], &service.dir()).status.success());
+    fs::remove_dir_all(service.inner()).expect("removed");
+    fs::create_dir(service.inner()).expect("made");
+    chown(service.inner(), Some(USER), Some(USER)).expect("given");
+    let output = run(&["restore", file], &service.dir());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::metadata(service.inner()).expect("there").uid(), USER);
+    service.is_its_users("restore");
+    service.stop(service.serve());
+}
+
+#[test]
 fn a_store_of_roots_in_a_directory_of_another_stays_roots() {
     let Some(service) = Service::new() else {
         return;
