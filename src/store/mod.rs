@@ -381,6 +381,16 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    /// Not closed, as where a start comes to nothing later on: nobody was killed, and nothing has failed.
+    fn drop(&mut self) {
+        let is_open = self.writer.lock().is_some();
+        if is_open && !self.health.has_failed() && !std::thread::panicking() {
+            self.ending.closed();
+        }
+    }
+}
+
 fn unreadable(what: &str, error: &dyn std::fmt::Debug) -> Unavailable {
     log::error!("the store's {what} can't be read: {error:?}");
     Unavailable
