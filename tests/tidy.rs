@@ -28,6 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("listenfd", &["src/serve/listener.rs"]),
     ("seccompiler", &["src/store/real_sync.rs"]),
+    ("nix::", &["src/store/owner.rs"]),
     ("env_logger", &["src/logging.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     (

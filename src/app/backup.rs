@@ -53,11 +53,18 @@ impl App {
         }
     }
 
-    /// Backs up a store that nobody has.
+    /// Backs up a store that nobody has. Root is root again at the end: the file may be where only root may put it.
     ///
     /// # Errors
     /// One line for the operator.
     pub fn backup_alone(settings: &Settings, out: impl Write) -> Result<Summary, String> {
+        let copied = Self::copy_alone(settings, out);
+        let again = store::be_root_again();
+        let summary = copied?;
+        again.map(|()| summary)
+    }
+
+    fn copy_alone(settings: &Settings, out: impl Write) -> Result<Summary, String> {
         let (store, pepper) = open_alone(settings)?;
         let now = store.latest().max(Clock::system().now());
         let written = store.backup(&pepper, now, &|| Ok(()), out);

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Place, Settings};
 use crate::policy;
-use crate::store::{NewFile, Summary, check_copy, keep_latest, name_of};
+use crate::store::{Kept, NewFile, Summary, check_copy, keep_latest, name_of};
 
 /// Where to
 #[derive(Args)]
@@ -22,7 +22,7 @@ pub(super) struct Backup {
     /// File to write; in a directory, a file named by the time; - for standard output
     #[arg(value_name = "FILE|DIR|-")]
     to: PathBuf,
-    /// In a directory: remove all but the latest N backups that were named by the time
+    /// In a directory: remove all but the latest N backups that were named by the time; what is named for a time to come is neither counted nor removed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
 }
@@ -64,26 +64,38 @@ pub(super) fn run(place: &Place, asked: &Backup, json: bool) -> Result<(), Failu
     let to = file.place().to_owned();
     let (summary, file) = system.block_on(back_up(&settings, file)).map_err(failed)?;
     file.keep().map_err(failed)?;
-    let removed = match asked.keep {
-        Some(keep) => keep_latest(&asked.to, keep as usize).map_err(|why| {
+    let kept = match asked.keep {
+        Some(keep) => keep_latest(&asked.to, keep as usize, &to).map_err(|why| {
             Failure::Failed(format!(
                 "{} is made, and older ones stay: {why}",
                 to.display()
             ))
         })?,
-        None => Vec::new(),
+        None => Kept::default(),
     };
+    tell(&summary, &to, &kept, json)
+}
+
+/// Says what was made, what is gone for it, and what can't be placed among them.
+fn tell(summary: &Summary, to: &Path, kept: &Kept, json: bool) -> Result<(), Failure> {
     if json {
         let mut told = serde_json::json!(summary);
         told["file"] = to.display().to_string().into();
-        told["removed"] = serde_json::json!(removed);
+        told["removed"] = serde_json::json!(kept.removed);
+        told["later"] = serde_json::json!(kept.later);
         say(&to_json(&told)?);
-    } else {
-        say(&to.display().to_string());
-        note(&describe(&summary));
-        removed
-            .iter()
-            .for_each(|path| note(&format!("{} is removed.", path.display())));
+        return Ok(());
+    }
+    say(&to.display().to_string());
+    note(&describe(summary));
+    for path in &kept.removed {
+        note(&format!("{} is removed.", path.display()));
+    }
+    for path in &kept.later {
+        note(&format!(
+            "{} is named for a time to come, so it is neither counted nor removed: set the clock right, and remove it if its time is wrong.",
+            path.display()
+        ));
     }
     Ok(())
 }

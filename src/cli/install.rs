@@ -65,6 +65,9 @@ impl Step {
     fn say(&self) -> String {
         match self {
             Self::Binary(path) => format!("put this program at {}", path.display()),
+            Self::Write(path, _) if files::is_mask(path) => {
+                format!("write {} in place of its mask", path.display())
+            }
             Self::Write(path, _) => format!("write {}", path.display()),
             Self::WriteOnce(path, _) if path.exists() => {
                 format!("leave {} as it is", path.display())
@@ -97,7 +100,7 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
         Step::WriteOnce(root.join(CONFIG.0), CONFIG.1),
     ];
     steps.extend(UNITS.map(|(name, text)| Step::Write(root.join(UNITS_DIR).join(name), text)));
-    let is_first = !root.join(UNITS_DIR).join(UNITS[0].0).exists();
+    let is_first = !files::is_own(&root.join(UNITS_DIR).join(UNITS[0].0));
     if is_managed(root) {
         steps.push(Step::Systemctl(vec!["daemon-reload"]));
         // Later, what is enabled and what runs is as the operator has it.
@@ -115,10 +118,11 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
     say(&match (is_managed(root), is_first) {
         (true, true) => "It serves. Make a key: atlas keys create --name \"Shop server\" --data-dir /var/lib/atlas".to_owned(),
         (true, false) => "The new one is in place; if it ran before, it runs now.".to_owned(),
-        (false, _) => format!(
+        (false, true) => format!(
             "systemd does not run here. Where it does: systemctl daemon-reload && systemctl enable --now {}",
             enabled.join(" ")
         ),
+        (false, false) => "systemd does not run here. Where it does: systemctl daemon-reload && systemctl try-restart atlas.service".to_owned(),
     });
     Ok(())
 }
@@ -163,7 +167,7 @@ pub(super) fn uninstall(asked: &Install, json: bool) -> Result<(), Failure> {
     let root = &asked.root;
     is_no_package(root)?;
     let mut steps = Vec::new();
-    let installed = |name: &&str| root.join(UNITS_DIR).join(name).exists();
+    let installed = |name: &&str| files::is_own(&root.join(UNITS_DIR).join(name));
     if is_managed(root) {
         let enabled: Vec<_> = ENABLED.into_iter().filter(installed).collect();
         if !enabled.is_empty() {
@@ -174,7 +178,7 @@ pub(super) fn uninstall(asked: &Install, json: bool) -> Result<(), Failure> {
     }
     let units = UNITS.map(|(name, _)| root.join(UNITS_DIR).join(name));
     let files = units.into_iter().chain([root.join(BINARY)]);
-    steps.extend(files.filter(|path| path.exists()).map(Step::Remove));
+    steps.extend(files.filter(|path| files::is_own(path)).map(Step::Remove));
     if is_managed(root) {
         steps.push(Step::Systemctl(vec!["daemon-reload"]));
     }

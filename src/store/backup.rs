@@ -21,7 +21,7 @@ use std::path::Path;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use self::file::{NewFile, keep_latest, name_of, open_backup};
+pub use self::file::{Kept, NewFile, keep_latest, name_of, open_backup};
 pub use self::frames::{Extent, Head, Summary};
 use self::frames::{Kind, Writer};
 pub(super) use self::reader::{Part, Reader, unpack};

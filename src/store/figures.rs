@@ -182,6 +182,11 @@ impl Store {
             "1 while payments can be kept, 0 when the disk is nearly full or the store has failed.",
             f64::from(u8::from(self.writable().is_ok())),
         ));
+        all.push(gauge(
+            "atlas_store_unclean_start",
+            "1 if who had the store before this start has not closed it: it was killed, or its store failed.",
+            f64::from(u8::from(self.ending.was_left_open())),
+        ));
         all
     }
 

@@ -10,6 +10,7 @@
 //! leans on snapshots; a commit by its `flush` costs more processor time, since it hands every write to a pool of
 //! threads; and it cuts its log silently at the first byte that it can't read.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -291,9 +292,16 @@ impl Journal {
 /// Bytes of free space that are missing to what we want, on the disk that holds `dir`.
 pub(super) fn missing_space(dir: &Path, min_free: u64) -> u64 {
     // A disk that can't be asked will say what is wrong when it is written to.
-    rustix::fs::statvfs(dir).map_or(0, |disk| {
-        min_free.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize))
-    })
+    rustix::fs::statvfs(dir).map_or(0, |disk| lacking(&disk, min_free))
+}
+
+/// The same on the disk that holds an open file: the way to it may be another user's.
+pub(super) fn missing_space_of(file: &File, min_free: u64) -> u64 {
+    rustix::fs::fstatvfs(file).map_or(0, |disk| lacking(&disk, min_free))
+}
+
+fn lacking(disk: &rustix::fs::StatVfs, min_free: u64) -> u64 {
+    min_free.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// All that waits, up to the size of a group.

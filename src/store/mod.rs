@@ -9,12 +9,14 @@
 
 mod backup;
 mod claims;
+mod ending;
 mod figures;
 mod format;
 mod journal;
 mod open;
 mod operator;
 mod outbox;
+mod owner;
 mod payments;
 mod real_sync;
 mod reset;
@@ -30,7 +32,6 @@ mod verify;
 mod wal;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +41,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::ending::Ending;
 use self::figures::{Fate, Figures};
 use self::journal::{Commit, Done, Health, Journal, Urgency, Vital, missing_space};
 use self::rows::{Row, Table, Unreadable};
@@ -52,11 +54,12 @@ use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
 pub use self::backup::{
-    Extent, GoOn, Head, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
+    Extent, GoOn, Head, Kept, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
 };
 pub use self::journal::Unavailable;
 pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
+pub use self::owner::be_root_again;
 pub use self::payments::Effect;
 pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
@@ -90,29 +93,32 @@ pub struct Store {
     /// The time that was last logged for the sweeper.
     logged_time: AtomicU64,
     /// Other processes are kept out while this lives.
-    _lock: File,
+    ending: Ending,
     // Taken at the end: the writer stops when the queue is gone.
     writer: Mutex<Option<(SyncSender<Commit>, JoinHandle<Journal>)>>,
 }
 
 impl Store {
-    /// Opens the store in `dir`, or makes one, with `random` as its pepper.
+    /// Opens the store in `dir`, or makes one, with `random` as its pepper. Root becomes the owner of `dir`.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
-        let lock = open::take(dir)?;
-        Self::open_taken(dir, lock, options, random)
+        let taken = open::take(dir).map_err(|why| why + &owner::hindrance(dir))?;
+        let reached = taken.dir.clone();
+        Self::open_taken(taken, options, random).map_err(|why| {
+            let line = why + &owner::hindrance(&reached);
+            line.replace(&*reached.to_string_lossy(), &dir.to_string_lossy())
+        })
     }
 
     /// The same in a directory that this process has taken.
     fn open_taken(
-        dir: &Path,
-        lock: File,
+        taken: open::Taken,
         options: Options,
         random: [u8; 32],
     ) -> Result<(Self, Pepper), String> {
-        let open::Opened { journal, pepper } = open::open(dir, options, random)?;
+        let open::Opened { journal, pepper } = open::open(&taken, options, random)?;
         let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
         let (tap, figures) = (Arc::clone(&journal.tap), Arc::clone(&journal.figures));
         let health = Arc::new(Health::default());
@@ -130,11 +136,11 @@ impl Store {
                 unlogged: Mutex::default(),
                 health,
                 figures,
-                dir: dir.to_owned(),
+                dir: taken.dir,
                 options,
                 latest,
                 logged_time: AtomicU64::new(0),
-                _lock: lock,
+                ending: Ending::begin(taken.lock),
                 writer,
             },
             pepper,
@@ -257,6 +263,7 @@ impl Store {
             .iter()
             .try_for_each(exact)
             .and_then(|()| journal.close(now))
+            .map(|()| self.ending.closed())
             .map_err(|error| {
                 log::error!("the store could not be closed cleanly: {error}");
                 Unavailable
@@ -371,6 +378,16 @@ impl Store {
             all.push(decode(&key, &value).map_err(|e| unreadable(table.name(), &e))?);
         }
         Ok(all)
+    }
+}
+
+impl Drop for Store {
+    /// Not closed, as where a start comes to nothing later on: nobody was killed, and nothing has failed.
+    fn drop(&mut self) {
+        let is_open = self.writer.lock().is_some();
+        if is_open && !self.health.has_failed() && !std::thread::panicking() {
+            self.ending.closed();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
+use super::owner::become_owner;
 use super::tables::{CHECKPOINT, Tables};
 use super::wal::Wal;
 use super::{Options, format};
@@ -23,14 +24,32 @@ pub(super) struct Opened {
     pub(super) pepper: Pepper,
 }
 
-/// Makes the directory if it is missing, and takes it for this process, for as long as the file lives.
-pub(super) fn take(dir: &Path) -> Result<File, String> {
-    make_dir(dir)?;
-    lock(dir)
+/// A data directory that this process has, for as long as this lives.
+pub(super) struct Taken {
+    /// As this process reaches it.
+    pub(super) dir: PathBuf,
+    /// It was there, and is another user's than the one who started this.
+    is_others: bool,
+    pub(super) lock: File,
 }
 
-/// Opens or makes the store and the pepper in `dir`, which is taken.
-pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Opened, String> {
+/// Makes the directory if it is missing, and takes it for this process, which becomes its owner if it was root.
+pub(super) fn take(dir: &Path) -> Result<Taken, String> {
+    let reached = become_owner(dir)?;
+    let is_others = reached.is_some();
+    let dir = reached.unwrap_or_else(|| dir.to_owned());
+    make_dir(&dir)?;
+    let lock = lock(&dir)?;
+    Ok(Taken {
+        dir,
+        is_others,
+        lock,
+    })
+}
+
+/// Opens or makes the store and the pepper in a directory that is taken.
+pub(super) fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<Opened, String> {
+    let dir = taken.dir.as_path();
     let store_dir = dir.join("store");
     let is_new = !store_dir.join("db").exists();
     if is_new && Wal::exists(&store_dir) {
@@ -52,14 +71,16 @@ pub(super) fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<Ope
         Wal::create(&store_dir, 0)
             .map_err(|e| format!("the journal can't be made in {}: {e}", store_dir.display()))?;
     }
-    // Before the first checkpoint, which says that all of it is there. A directory just made is an entry of its parent,
-    // and that one may be just made as well.
-    for path in [store_dir.as_path(), dir, or_here(dir.parent())] {
-        sync_dir(path)?;
-    }
-    for above in dir.ancestors().skip(2) {
-        // One that we may not open was made by others.
-        drop(sync_dir(or_here(Some(above))));
+    // Before the first checkpoint, which says that all of it is there.
+    sync_dir(&store_dir)?;
+    sync_dir(dir)?;
+    if !taken.is_others {
+        // A directory just made is an entry of its parent, and that one may be just made as well.
+        sync_dir(or_here(dir.parent()))?;
+        for above in dir.ancestors().skip(2) {
+            // One that we may not open was made by others.
+            drop(sync_dir(or_here(Some(above))));
+        }
     }
     let journal = Journal::recover(Tables::new(db, &store_dir)?, store_dir.clone(), options)?;
     if let Some(old) = found.older() {
@@ -77,6 +98,7 @@ fn lock(dir: &Path) -> Result<File, String> {
     let path = dir.join("lock");
     let fault = |e: &dyn std::fmt::Display| format!("{} can't be locked: {e}", path.display());
     let file = File::options()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
@@ -332,16 +354,21 @@ pub(super) fn put_pepper(dir: &Path, meta: &sled::Tree, bytes: [u8; 32]) -> Resu
     pepper(dir, meta, bytes).map(drop)
 }
 
-/// Waits until sled has let go of a store that was closed in this process: it still has threads of its own then.
-pub(super) fn let_go(store_dir: &Path) {
+/// Waits until sled has let go of a store that was closed in this process: it still has threads of its own then. Says
+/// whether it has.
+pub(super) fn let_go(store_dir: &Path) -> bool {
     let started = Instant::now();
     let is_held = || {
         let db = File::open(store_dir.join("db"));
         db.is_ok_and(|db| matches!(db.try_lock(), Err(TryLockError::WouldBlock)))
     };
-    while is_held() && started.elapsed() < policy::LOCK_PATIENCE {
+    while is_held() {
+        if started.elapsed() > policy::LOCK_PATIENCE {
+            return false;
+        }
         std::thread::sleep(policy::LOCK_RETRY);
     }
+    true
 }
 
 /// Written aside, synced and renamed, so that a kill leaves a whole pepper or none.

@@ -14,7 +14,7 @@ use super::backup::{Part, Reader, Summary, unpack};
 use super::format::{self, FORMAT};
 use super::tables::Tables;
 use super::wal::Wal;
-use super::{Options, Store, Unavailable, Verification, open, rows};
+use super::{Options, Store, Unavailable, Verification, open, owner, rows};
 
 /// What became of a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,16 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     let aside = aside.map_err(|e| format!("nothing can be made in {}: {e}", parent.display()))?;
     let built = build(&mut reader, aside.path(), options);
     // Whatever came of it: a file that sled still writes would outlive its directory's removal, or keep it from moving.
-    open::let_go(&aside.path().join("store"));
+    let is_free = open::let_go(&aside.path().join("store"));
     let restored = built?;
+    if let Some(owner) = owner::other_owner(&place) {
+        if !is_free {
+            return Err(
+                "the restored store was not let go of in time: restore once more".to_owned(),
+            );
+        }
+        owner::give(aside.path(), owner)?;
+    }
     fs::rename(aside.path(), &place).map_err(|e| {
         format!(
             "the restored store can't be moved to {}: {e}",
@@ -108,10 +116,10 @@ fn vacant(dir: &Path) -> Result<PathBuf, String> {
 
 /// Builds the store in `dir`, opens it as a start does, and looks at every row.
 fn build(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<Restored, String> {
-    let lock = open::take(dir)?;
+    let taken = open::take(dir)?;
     let backup = fill(reader, dir, options).map_err(of_backup)?;
     // Without the pepper in the backup this would be another one, and be refused.
-    let (store, _) = Store::open_taken(dir, lock, options, [0; 32])?;
+    let (store, _) = Store::open_taken(taken, options, [0; 32])?;
     let fault = |Unavailable| "the restored store can't be used; see the log".to_owned();
     let found = store.verify(false, backup.extent.latest).map_err(fault)?;
     store.close(backup.extent.latest, &[]).map_err(fault)?;

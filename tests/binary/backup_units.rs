@@ -1,7 +1,7 @@
 //! The units that back up every night: what systemd says of them, and that the filter lets through what a backup does.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::process::{Atlas, BINARY, has_tool, text};
 use crate::systemd::{allowed_calls, calls_in};
@@ -42,28 +42,50 @@ fn systemd_finds_nothing_wrong_with_the_units_and_rates_them_well() {
     );
 }
 
-#[test]
-fn the_command_of_the_unit_is_one_that_works() {
-    let temporary = tempfile::tempdir().expect("a directory");
-    let (directory, to) = (temporary.path().join("data"), temporary.path().join("to"));
-    std::fs::create_dir(&to).expect("made");
-    let _server = Atlas::serve(&directory, &[]);
+/// Runs what the unit runs, with the places of a test, and with these settings of the service.
+fn run_command(directory: &Path, to: &Path, settings: &str) -> Output {
+    let config = directory.with_extension("toml");
+    std::fs::write(&config, settings).expect("written");
     let unit = std::fs::read_to_string(unit("atlas-backup.service")).expect("the unit");
     let line = unit
         .lines()
         .find_map(|line| line.strip_prefix("ExecStart="));
     let mut words = line.expect("a command").split(' ');
     assert_eq!(words.next(), Some("/usr/local/bin/atlas"));
-    let output = Command::new(BINARY)
+    Command::new(BINARY)
         .args(words.map(|word| match word {
+            "/etc/atlas/atlas.toml" => config.as_os_str(),
             "/var/lib/atlas" => directory.as_os_str(),
             "/var/lib/atlas-backup" => to.as_os_str(),
             other => other.as_ref(),
         }))
         .output()
-        .expect("atlas runs");
+        .expect("atlas runs")
+}
+
+#[test]
+fn the_command_of_the_unit_is_one_that_works() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (directory, to) = (temporary.path().join("data"), temporary.path().join("to"));
+    std::fs::create_dir(&to).expect("made");
+    let _server = Atlas::serve(&directory, &[]);
+    // The credential of live mode is the service's alone, and no matter here.
+    let live = "[live]\nupstream = \"https://psp.example\"\nauthorization_file = \"/nowhere\"\n";
+    let output = run_command(&directory, &to, live);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(std::fs::read_dir(&to).expect("a list").count(), 1);
+}
+
+#[test]
+fn the_settings_of_the_service_count_for_its_backups() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (directory, to) = (temporary.path().join("data"), temporary.path().join("to"));
+    std::fs::create_dir(&to).expect("made");
+    let _server = Atlas::serve(&directory, &[]);
+    let output = run_command(&directory, &to, "min_free_disk = \"much\"\n");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("min_free_disk"), "{said}");
 }
 
 #[test]

@@ -128,12 +128,14 @@ fn whatever_call_a_disk_fails_nothing_that_was_answered_is_lost() {
         let directory = temporary.path().join(fault.replace([':', '='], "-"));
         let made = create_key(&directory, &[]);
         let secret = made["secret"].as_str().expect("a secret");
+        let mut has_failed = false;
         let outcomes = match injected(&directory, fault) {
             Ok(server) => {
                 let outcomes = load(server.address, secret, 100, || ());
                 stopped += usize::from(answered(&outcomes) < 100 * WRITERS);
                 let status = server.terminate();
                 assert!(status.code().is_some(), "{fault}: it ended with {status}");
+                has_failed = status.code() != Some(0);
                 outcomes
             }
             Err(_) => {
@@ -147,6 +149,8 @@ fn whatever_call_a_disk_fails_nothing_that_was_answered_is_lost() {
         assert!(!log.contains("panicked"), "{fault}: {log}");
         let server = Atlas::serve(&directory, UNLIMITED);
         assert_kept(server.address, secret, &outcomes);
+        let is_told = read_log(&directory).contains("was killed, or its store failed");
+        assert_eq!(is_told, has_failed, "{fault}");
     }
     assert!(
         refused_to_start >= 2 && stopped >= 4,

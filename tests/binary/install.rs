@@ -110,6 +110,42 @@ fn everything_is_put_in_place_and_taken_away_but_settings_and_stores() {
 }
 
 #[test]
+fn units_that_a_removed_package_has_masked_are_no_installation() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let root = temporary.path();
+    let root_text = root.to_str().expect("UTF-8");
+    let dir = root.join("etc/systemd/system");
+    std::fs::create_dir_all(&dir).expect("made");
+    let masked = ["atlas.service", "atlas.socket", "atlas-backup.timer"].map(|name| dir.join(name));
+    let mask = |path: &PathBuf| std::os::unix::fs::symlink("/dev/null", path).expect("masked");
+    masked.iter().for_each(mask);
+    // They are the package's, which remembers them.
+    ok(&["uninstall", "--root", root_text]);
+    let is_mask =
+        |path: &PathBuf| std::fs::read_link(path).is_ok_and(|to| to == Path::new("/dev/null"));
+    assert!(masked.iter().all(is_mask));
+    let said = ok(&["install", "--root", root_text]);
+    let line = format!("write {} in place of its mask", masked[0].display());
+    assert!(said.contains(&line), "{said}");
+    assert!(
+        said.contains("systemctl enable --now atlas.socket"),
+        "{said}"
+    );
+    assert!(!masked.iter().any(is_mask));
+    let again = ok(&["install", "--root", root_text]);
+    assert!(
+        again.contains("systemctl daemon-reload && systemctl try-restart atlas.service"),
+        "{again}"
+    );
+    assert!(!again.contains("mask"), "{again}");
+    // A link that leads nowhere is there as well.
+    std::fs::remove_file(&masked[0]).expect("removed");
+    std::os::unix::fs::symlink("gone.service", &masked[0]).expect("linked");
+    ok(&["uninstall", "--root", root_text]);
+    assert!(!masked.iter().any(|path| path.is_symlink() || path.exists()));
+}
+
+#[test]
 fn a_program_that_runs_is_replaced() {
     let temporary = tempfile::tempdir().expect("a directory");
     let program = temporary.path().join("usr/local/bin/atlas");

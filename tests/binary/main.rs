@@ -8,6 +8,7 @@
 
 mod activation;
 mod backup;
+mod backup_place;
 mod backup_units;
 mod certificates;
 mod check_config;
@@ -24,6 +25,7 @@ mod metrics;
 mod migration;
 mod mock;
 mod openapi;
+mod owner;
 mod package;
 mod process;
 mod proxies;

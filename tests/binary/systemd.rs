@@ -113,6 +113,17 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_rates_it_well() {
     analyze(&["security", "--offline=true", "--threshold=15"]);
 }
 
+#[test]
+fn a_first_start_after_an_upgrade_may_take_as_long_as_it_takes() {
+    let unit = std::fs::read_to_string(unit()).expect("the unit");
+    let limits: Vec<_> = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("TimeoutStartSec="))
+        .collect();
+    // The manager's own would be 90 s, and end a migration that the next start begins anew.
+    assert_eq!(limits, ["infinity"]);
+}
+
 /// The system calls that a unit's filters let through.
 pub fn allowed_calls(unit: &Path) -> BTreeSet<String> {
     let unit = std::fs::read_to_string(unit).expect("the unit");

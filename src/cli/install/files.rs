@@ -20,6 +20,16 @@ pub(super) fn put_program(path: &Path) -> Result<(), String> {
     put(path, &bytes, RUNNABLE)
 }
 
+/// Whether it is a unit's mask: a package that was removed leaves them, and they are its own to take away.
+pub(super) fn is_mask(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|to| to == Path::new("/dev/null"))
+}
+
+/// Whether something is there, if only a link that leads nowhere, that is no mask.
+pub(super) fn is_own(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok() && !is_mask(path)
+}
+
 /// What is written there, if anything is.
 pub(super) fn text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()

@@ -1,13 +1,16 @@
 //! A backup as a file: it takes its place when it is whole, and leaves alone what was there until then.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::domain::time::Timestamp;
 use crate::policy;
-use crate::store::journal::missing_space;
+use crate::store::journal::missing_space_of;
 use crate::store::open::sync_dir;
 
 const PREFIX: &str = "atlas-";
@@ -40,12 +43,22 @@ fn is_name(name: &str) -> bool {
     })
 }
 
-/// Removes all but the latest `keep` backups that were named by [`name_of`] in `dir`, and what killed ones have left; says
-/// which.
+/// What [`keep_latest`] did.
+#[derive(Default)]
+pub struct Kept {
+    /// Backups that are gone.
+    pub removed: Vec<PathBuf>,
+    /// Backups of a time to come.
+    pub later: Vec<PathBuf>,
+}
+
+/// Of the backups that were named by [`name_of`] in `dir`, up to the one that was just made, removes all but the latest
+/// `keep`, and what killed ones have left. Those named later than it are of a clock that was ahead, or is behind now:
+/// nobody knows which are the latest, so they are neither counted nor removed.
 ///
 /// # Errors
 /// One line for the operator.
-pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
+pub fn keep_latest(dir: &Path, keep: usize, made: &Path) -> Result<Kept, String> {
     let list = fs::read_dir(dir).map_err(|e| format!("{} can't be listed: {e}", dir.display()))?;
     let mut names: Vec<String> = list
         .filter_map(Result::ok)
@@ -59,6 +72,8 @@ pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
     }
     names.retain(|name| is_name(name));
     names.sort_unstable();
+    let made = made.file_name().unwrap_or_default();
+    let later = names.split_off(names.partition_point(|name| OsStr::new(name) <= made));
     let old = names.len().saturating_sub(keep);
     let removed = names.drain(..old).map(|name| {
         let path = dir.join(name);
@@ -67,7 +82,10 @@ pub fn keep_latest(dir: &Path, keep: usize) -> Result<Vec<PathBuf>, String> {
             Err(e) => Err(format!("{} can't be removed: {e}", path.display())),
         }
     });
-    removed.collect()
+    Ok(Kept {
+        removed: removed.collect::<Result<_, _>>()?,
+        later: later.into_iter().map(|name| dir.join(name)).collect(),
+    })
 }
 
 /// Opens a backup to be read.
@@ -98,8 +116,7 @@ impl NewFile {
     /// # Errors
     /// One line for the operator.
     pub fn create(place: &Path, store: &Path, min_free: u64) -> Result<Self, String> {
-        // Behind a link, what it leads to is replaced, not the link.
-        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let place = behind_trusted_link(place)?;
         let fault =
             |e: &dyn std::fmt::Display| format!("{} can't be written: {e}", place.display());
         if fs::metadata(&place).is_ok_and(|there| !there.is_file()) {
@@ -109,10 +126,7 @@ impl NewFile {
         let mut partial = name.to_owned();
         partial.push(PARTIAL);
         let partial = place.with_file_name(partial);
-        let dir = match place.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            Some(_) | None => PathBuf::from("."),
-        };
+        let dir = dir_of(&place).to_owned();
         remove_leftover(&partial)?;
         let file = OpenOptions::new()
             .write(true)
@@ -159,9 +173,54 @@ impl NewFile {
     }
 }
 
+/// Where to: behind a link, what it leads to is replaced, not the link. In a directory like /tmp anybody may have put one
+/// there, and have it lead to any file of root's; there the kernel follows none either (`protected_symlinks`), but for
+/// those of one's own and of the directory's owner.
+fn behind_trusted_link(place: &Path) -> Result<PathBuf, String> {
+    let Ok(link) = fs::symlink_metadata(place) else {
+        return Ok(place.to_owned());
+    };
+    if !link.is_symlink() {
+        return Ok(place.to_owned());
+    }
+    let (owner, own) = (link.uid(), rustix::process::geteuid().as_raw());
+    let of_dir = fs::metadata(dir_of(place)).map(|dir| dir.uid());
+    if owner != own && owner != 0 && !of_dir.is_ok_and(|of_dir| of_dir == owner) {
+        return Err(format!(
+            "{} is a link that user {owner} has put there: remove it, or name what it leads to",
+            place.display()
+        ));
+    }
+    Ok(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+}
+
+fn dir_of(place: &Path) -> &Path {
+    place
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// What a backup that was killed has left; one that is being written is left alone.
 fn remove_leftover(partial: &Path) -> Result<(), String> {
-    match File::open(partial) {
+    match fs::symlink_metadata(partial) {
+        Ok(there) if there.is_file() => (),
+        Ok(_) => {
+            return Err(irremovable(
+                partial,
+                &"it is no file of a backup; remove it",
+            ));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(irremovable(partial, &error)),
+    }
+    // Since that look it may have become a link, or a pipe, on which nobody is to wait.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+        .open(partial);
+    match file {
         Ok(file) => remove_opened(&file, partial),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(irremovable(partial, &error)),
@@ -179,8 +238,8 @@ fn remove_opened(file: &File, partial: &Path) -> Result<(), String> {
     }
 }
 
-fn irremovable(partial: &Path, error: &std::io::Error) -> String {
-    format!("{} can't be removed: {error}", partial.display())
+fn irremovable(partial: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("{} can't be removed: {why}", partial.display())
 }
 
 fn being_written(partial: &Path) -> String {
@@ -193,7 +252,8 @@ fn being_written(partial: &Path) -> String {
 /// Whether this open file is still the one of that name.
 fn is_at(file: &File, path: &Path) -> bool {
     let id = |about: fs::Metadata| (about.dev(), about.ino());
-    let (open, there) = (file.metadata().map(id), fs::metadata(path).map(id));
+    let there = fs::symlink_metadata(path).map(id);
+    let (open, there) = (file.metadata().map(id), there);
     matches!((open, there), (Ok(open), Ok(there)) if open == there)
 }
 
@@ -201,7 +261,7 @@ impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.unchecked >= policy::BACKUP_FRAME {
             self.unchecked = 0;
-            if missing_space(&self.dir, self.floor) > 0 {
+            if missing_space_of(&self.file, self.floor) > 0 {
                 return Err(std::io::Error::new(
                     ErrorKind::StorageFull,
                     "the disk is nearly full, and it is the store's too: choose another, or free some of it",
