@@ -1,6 +1,8 @@
 //! HTTP/2: hyper speaks it, within bounds, and the gate answers as it does over HTTP/1.1. Here the one is turned into the
 //! other.
 
+mod down;
+
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -11,7 +13,7 @@ use std::task::{Context, Poll};
 
 use actix_http::{BoxedPayloadStream, Payload, Request, Uri};
 use actix_web::HttpResponse;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{
@@ -20,13 +22,14 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use futures_util::{Stream, ready};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::activity::{Activity, Answer, Running};
+use self::down::Down;
+use super::activity::{Activity, Running};
 use super::stream;
 use crate::config::Patience;
 use crate::http::sending::Extent;
@@ -209,81 +212,12 @@ fn response_of(
     }
     let is_empty =
         is_head || !is_told || matches!(body.size(), BodySize::None | BodySize::Sized(0));
-    let down = Down {
-        left: length,
-        flow: (!is_empty).then(|| Flow {
-            body,
-            answer: activity.answers(),
-            _running: running,
-        }),
+    let down = if is_empty {
+        Down::empty(length)
+    } else {
+        Down::new(body, length, activity.answers(), running)
     };
     Ok(answer.map(|()| down))
-}
-
-/// The body of an answer on its way.
-struct Down {
-    /// Bytes that are still to come, where that is known.
-    left: Option<u64>,
-    /// None after its end.
-    flow: Option<Flow>,
-}
-
-/// What is given back at the end.
-struct Flow {
-    body: BoxBody,
-    answer: Rc<Answer>,
-    _running: Running,
-}
-
-impl Body for Down {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        let Some(flow) = &mut this.flow else {
-            return Poll::Ready(None);
-        };
-        // hyper asks for more when its client has taken what there was.
-        flow.answer.is_taken();
-        match Pin::new(&mut flow.body).poll_next(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                flow.answer.offers();
-                let left = this
-                    .left
-                    .map(|left| left.saturating_sub(piece.len() as u64));
-                this.left = left;
-                if left == Some(0) {
-                    this.flow = None;
-                }
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Poll::Ready(Some(Err(e))) => {
-                this.flow = None;
-                Poll::Ready(Some(Err(e.to_string().into())))
-            }
-            Poll::Ready(None) => {
-                this.flow = None;
-                Poll::Ready(None)
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.flow.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.flow, self.left) {
-            (None, _) => SizeHint::with_exact(0),
-            (Some(_), Some(left)) => SizeHint::with_exact(left),
-            (Some(_), None) => SizeHint::default(),
-        }
-    }
 }
 
 /// Nothing is answered: the stream is reset.
