@@ -27,7 +27,7 @@ use super::access_log::{AccessLine, Note};
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
-use super::server::Activity;
+use super::server::{Activity, TooLate};
 use super::{body, dashboard, forward, is_monitoring, mock};
 use crate::app::forward::Reached;
 use crate::app::upstream::Link;
@@ -137,7 +137,12 @@ impl Gate {
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
-        let entry = self.enter(&request, now).await;
+        let is_late = request.extensions().contains::<TooLate>();
+        let entry = if is_late {
+            self.enter_too_late(&request, now)
+        } else {
+            self.enter(&request, now).await
+        };
         let idempotency_key = echo.as_ref().and_then(|key| key.to_str().ok());
         line.is_from(entry.key.clone(), idempotency_key);
         let permit = entry

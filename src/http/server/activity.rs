@@ -9,6 +9,9 @@ use crate::clock::Stopwatch;
 use crate::config::Patience;
 use crate::policy;
 
+/// Said with a request that came when its connection should have ended.
+pub(in crate::http) struct TooLate;
+
 /// What goes on on one connection. It belongs to the thread that serves it.
 pub(in crate::http) struct Activity {
     running: Cell<usize>,

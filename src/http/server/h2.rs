@@ -3,6 +3,7 @@
 
 mod down;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -11,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_http::{BoxedPayloadStream, Payload, Request, Uri};
+use actix_http::{BoxedPayloadStream, HttpMessage, Payload, Request, Uri};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
@@ -29,7 +30,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use self::down::Down;
-use super::activity::{Activity, Running};
+use super::activity::{Activity, Running, TooLate};
 use super::stream;
 use crate::config::Patience;
 use crate::http::sending::Extent;
@@ -59,12 +60,18 @@ pub(super) async fn serve<S, B>(
 {
     let activity = Rc::clone(&stream.activity);
     let of_requests = Rc::clone(&activity);
+    let is_over = Rc::new(Cell::new(false));
+    let has_ended = Rc::clone(&is_over);
     let answer = service_fn(move |asked: hyper::Request<Incoming>| {
         let running = of_requests.begins();
         let (service, activity) = (Rc::clone(&service), Rc::clone(&of_requests));
         let is_head = asked.method() == hyper::Method::HEAD;
+        let is_late = has_ended.get();
         async move {
             let request = request_of(asked, peer).ok_or(Withheld)?;
+            if is_late {
+                request.extensions_mut().insert(TooLate);
+            }
             let response = match service.call(request).await {
                 Ok(answered) => answered.into_parts().1.map_into_boxed_body(),
                 Err(error) => error.error_response(),
@@ -92,8 +99,16 @@ pub(super) async fn serve<S, B>(
         () = stopping => (),
     }
     connection.as_mut().graceful_shutdown();
+    let last = async {
+        if let Ok(ended) = tokio::time::timeout(policy::FAREWELL, connection.as_mut()).await {
+            return ended;
+        }
+        // hyper takes more until its client has answered a ping.
+        is_over.set(true);
+        connection.await
+    };
     tokio::select! {
-        ended = connection => note(ended),
+        ended = last => note(ended),
         () = activity.over(patience) => (),
     }
 }

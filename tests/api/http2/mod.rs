@@ -367,3 +367,33 @@ fn the_host_is_the_authority_whatever_else_is_said() {
     }
     assert_eq!(get(Some("localhost"), Some("evil.example")), Ok(200));
 }
+
+#[test]
+fn who_goes_on_asking_a_server_that_stops_is_sent_away() {
+    let mut world = World::with(|settings| {
+        over_tls(settings);
+        settings.shutdown_timeout = Duration::from_secs(60);
+    });
+    let key = world.key_with(limits(10));
+    let mut client = Client::to(world.address, &[]);
+    client.ask(1, END_STREAM, &HEALTH);
+    assert_eq!(client.status_of(1), Ok(200));
+    client.say(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes());
+    world.begin_to_stop();
+    while client.next().expect("it is told").kind != GOAWAY {}
+    // It does not answer the ping that comes with that.
+    let bearer = bearer(&key);
+    let head = of(&bearer, "GET", "/functions/v1/sessions/sess_none");
+    let (mut served, mut stream) = (0, 3);
+    let status = loop {
+        client.ask(stream, END_STREAM, &head);
+        match client.status_of(stream) {
+            Ok(404) => served += 1,
+            other => break other,
+        }
+        assert!(served < 100_000, "it serves on");
+        stream += 2;
+    };
+    assert_eq!(status, Ok(503));
+    assert_eq!(world.report(&key).used_today, served);
+}
