@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderValue, ORIGIN};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
@@ -127,8 +127,8 @@ impl Gate {
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
-        let activity = request.conn_data::<Rc<Activity>>();
-        let running = activity.map(|activity| activity.begins());
+        let running = connection_of(&request).map(|activity| activity.begins());
+        let (is_last, is_late) = place_of(&request);
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let is_kept = face == Face::Api && !self.is_aside(routed_path(&request));
@@ -137,7 +137,6 @@ impl Gate {
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
-        let is_late = request.extensions().contains::<TooLate>();
         let entry = if is_late {
             self.enter_too_late(&request, now)
         } else {
@@ -191,6 +190,7 @@ impl Gate {
             told: &entry.told,
             request_id: &request_id,
             now: now.plus(line.elapsed()),
+            is_last,
             face,
             frame,
             asked: (&line.so_far().method, target.as_deref()),
@@ -223,11 +223,6 @@ impl Gate {
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.
     async fn body(&self, request: &mut ServiceRequest, is_known: bool) -> Result<Bytes, Refusal> {
         let payload = request.take_payload();
-        if request.head().upgrade() && request.method() != Method::GET {
-            let why = "The request asks for another protocol (Upgrade), so its body can't be read."
-                .to_owned();
-            return Err(Refusal::InvalidJson { why });
-        }
         if is_known {
             body::read(payload, request.headers(), &self.app.settings).await
         } else {
@@ -235,6 +230,23 @@ impl Gate {
             Ok(Bytes::new())
         }
     }
+}
+
+/// What goes on on the connection of a request over HTTP/1.1.
+fn connection_of(request: &ServiceRequest) -> Option<&Rc<Activity>> {
+    request.conn_data::<Rc<Activity>>()
+}
+
+/// Whether a request is the last one of its connection, and whether it came after that. Another protocol is never
+/// agreed on; actix takes who asks for one for the last, and so does whoever believes us to speak it from then on.
+fn place_of(request: &ServiceRequest) -> (bool, bool) {
+    let Some(activity) = connection_of(request) else {
+        return (false, request.extensions().contains::<TooLate>());
+    };
+    let keeps = request.head().connection_type() == ConnectionType::KeepAlive;
+    let is_last = !keeps || request.method() == Method::CONNECT;
+    let is_late = activity.ended_before(is_last);
+    (is_last || is_late, is_late)
 }
 
 /// The path as actix routes by it: percent escapes are read, but those of `/`, `%` and `+`. Whatever is decided by the

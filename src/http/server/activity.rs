@@ -18,6 +18,8 @@ pub(in crate::http) struct Activity {
     /// Since when none runs.
     quiet: Cell<Stopwatch>,
     answers: RefCell<Vec<Weak<Answer>>>,
+    /// Its last request has come.
+    ends: Cell<bool>,
 }
 
 /// A request that runs, until its answer is handed over.
@@ -37,6 +39,7 @@ impl Activity {
             running: Cell::new(0),
             quiet: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
+            ends: Cell::new(false),
         })
     }
 
@@ -44,6 +47,13 @@ impl Activity {
     pub(in crate::http) fn begins(self: &Rc<Self>) -> Running {
         self.running.set(self.running.get() + 1);
         Running(Rc::clone(self))
+    }
+
+    /// One more request has come, and perhaps it is the last; whether the last one had come before (RFC 9112, 9.6).
+    pub(in crate::http) fn ended_before(&self, is_last: bool) -> bool {
+        let ends = self.ends.get();
+        self.ends.set(ends || is_last);
+        ends
     }
 
     /// One more answer is on its way.
