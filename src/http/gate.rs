@@ -223,12 +223,18 @@ impl Gate {
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.
     async fn body(&self, request: &mut ServiceRequest, is_known: bool) -> Result<Bytes, Refusal> {
         let payload = request.take_payload();
-        if is_known {
+        let body = if is_known {
             body::read(payload, request.headers(), &self.app.settings).await
         } else {
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
+        };
+        if let Some(activity) = connection_of(request)
+            && request.method() == Method::CONNECT
+        {
+            activity.hear_no_more();
         }
+        body
     }
 }
 

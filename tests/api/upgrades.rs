@@ -162,3 +162,22 @@ fn nothing_is_done_that_comes_after_a_last_request() {
         }
     }
 }
+
+#[test]
+fn who_asks_for_a_tunnel_is_answered_and_closed_at_once() {
+    let world = World::with(|settings| settings.body_timeout = Duration::from_secs(600));
+    let secret = world.key().secret;
+    for target in ["x:80", "/x", CREATE, "/healthz"] {
+        for key in ["", &format!("Authorization: Bearer {secret}\r\n")] {
+            // Shorter than a connection lingers.
+            let mut stream = connect(&world, atlas::policy::LINGER - Duration::from_secs(1));
+            let said = format!("CONNECT {target} HTTP/1.1\r\nHost: x:80\r\n{key}\r\n");
+            stream.write_all(said.as_bytes()).expect("written");
+            let mut answer = String::new();
+            let end = stream.read_to_string(&mut answer);
+            assert!(end.is_ok(), "{target}, {key}: {end:?} after {answer}");
+            assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+        }
+    }
+}

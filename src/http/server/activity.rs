@@ -20,6 +20,8 @@ pub(in crate::http) struct Activity {
     answers: RefCell<Vec<Weak<Answer>>>,
     /// Its last request has come.
     ends: Cell<bool>,
+    /// Nothing more is read of it.
+    is_deaf: Cell<bool>,
 }
 
 /// A request that runs, until its answer is handed over.
@@ -40,6 +42,7 @@ impl Activity {
             quiet: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
             ends: Cell::new(false),
+            is_deaf: Cell::new(false),
         })
     }
 
@@ -54,6 +57,15 @@ impl Activity {
         let ends = self.ends.get();
         self.ends.set(ends || is_last);
         ends
+    }
+
+    /// Whoever is answered now has nothing more to say, and actix would listen on.
+    pub(in crate::http) fn hear_no_more(&self) {
+        self.is_deaf.set(true);
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf.get()
     }
 
     /// One more answer is on its way.
