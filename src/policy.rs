@@ -73,6 +73,9 @@ pub const LINGER: Duration = Duration::from_secs(5);
 pub const CONNECTIONS: usize = 10_000;
 /// The most of those that can be set: what a process of the kernel's may have open (`fs.nr_open`).
 pub const CONNECTIONS_MAX: usize = 1_048_576;
+/// Connections that wait for a place: what `systemd/atlas.socket` gives as well. The kernel's `net.core.somaxconn` is the
+/// other bound.
+pub const BACKLOG: i32 = 4_096;
 /// Files that are left to all else: the store, the log, webhooks, commands, the look at a file.
 pub const FILES_RESERVED: usize = 256;
 /// TLS must have been agreed on within this time.

@@ -185,6 +185,8 @@ pub enum Refusal {
         /// It was sent before, and nobody here knows what became of that.
         is_open: bool,
     },
+    /// It came on a connection that is being closed.
+    ConnectionCloses,
     /// Live requests need an upstream, and none is set.
     LiveModeUnavailable,
 }

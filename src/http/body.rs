@@ -8,7 +8,9 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
+};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
@@ -42,7 +44,8 @@ pub(super) fn idempotency_key(
     }
 }
 
-/// Reads a body to its end, up to the limits. To be called once, before anything is decided by what is in it.
+/// Reads a body to its end, up to the limits. To be called once, before anything is decided by what is in it. Of who asks
+/// for a WebSocket or a tunnel actix gives all that comes: a body ends where its length says.
 pub(super) async fn read(
     payload: Payload,
     headers: &HeaderMap,
@@ -58,10 +61,20 @@ pub(super) async fn read(
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Refusal::TooLarge { limit });
     }
+    let is_measured =
+        matches!(payload, Payload::H1 { .. }) && !headers.contains_key(TRANSFER_ENCODING);
+    let body = Coming {
+        payload,
+        left: if is_measured {
+            declared.unwrap_or(0)
+        } else {
+            u64::MAX
+        },
+    };
     let late = |_| Refusal::TooSlow {
         limit: settings.body_timeout,
     };
-    within(settings.body_timeout, collect(payload, limit))
+    within(settings.body_timeout, collect(body, limit))
         .await
         .map_err(late)?
 }
@@ -78,16 +91,38 @@ async fn within<T>(
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
+/// A body on its way, and how much of it may still come.
+struct Coming {
+    payload: Payload,
+    left: u64,
+}
+
+impl Coming {
+    async fn next(&mut self) -> Option<Result<Bytes, PayloadError>> {
+        if self.left == 0 {
+            return None;
+        }
+        let next = self.payload.next().await;
+        next.map(|next| {
+            next.map(|mut piece| {
+                piece.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+                self.left -= piece.len() as u64;
+                piece
+            })
+        })
+    }
+}
+
+async fn collect(mut body: Coming, limit: usize) -> Result<Bytes, Refusal> {
     let broken = |_: PayloadError| Refusal::InvalidJson {
         why: "The body could not be read to its end.".to_owned(),
     };
-    let Some(first) = payload.next().await else {
+    let Some(first) = body.next().await else {
         return Ok(Bytes::new());
     };
     let first = first.map_err(broken)?;
     let mut whole = BytesMut::new();
-    let mut next = payload.next().await;
+    let mut next = body.next().await;
     if next.is_none() && first.len() <= limit {
         return Ok(first);
     }
@@ -97,7 +132,7 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
         if whole.len() > limit {
             break;
         }
-        next = payload.next().await;
+        next = body.next().await;
     }
     if whole.len() > limit {
         Err(Refusal::TooLarge { limit })

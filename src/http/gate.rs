@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderValue, ORIGIN};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
@@ -28,7 +28,7 @@ use super::dashboard::door;
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
-use super::server::Activity;
+use super::server::{Activity, TooLate};
 use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::forward::Reached;
 use crate::app::upstream::Link;
@@ -128,8 +128,8 @@ impl Gate {
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
-        let activity = request.conn_data::<Rc<Activity>>();
-        let running = activity.map(|activity| activity.begins());
+        let running = connection_of(&request).map(|activity| activity.begins());
+        let (is_last, is_late) = place_of(&request);
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let counted = self.counted_as(face, routed_path(&request));
@@ -138,7 +138,11 @@ impl Gate {
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
-        let entry = self.enter(&request, now).await;
+        let entry = if is_late {
+            self.enter_too_late(&request, now)
+        } else {
+            self.enter(&request, now).await
+        };
         let idempotency_key = echo.as_ref().and_then(|key| key.to_str().ok());
         line.is_from(entry.key.clone(), idempotency_key);
         let permit = entry
@@ -189,6 +193,7 @@ impl Gate {
             told: &entry.told,
             request_id: &request_id,
             now: now.plus(line.elapsed()),
+            is_last,
             face,
             frame,
             asked: (&line.so_far().method, target.as_deref()),
@@ -229,18 +234,36 @@ impl Gate {
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.
     async fn body(&self, request: &mut ServiceRequest, is_known: bool) -> Result<Bytes, Refusal> {
         let payload = request.take_payload();
-        if request.head().upgrade() && request.method() != Method::GET {
-            let why = "The request asks for another protocol (Upgrade), so its body can't be read."
-                .to_owned();
-            return Err(Refusal::InvalidJson { why });
-        }
-        if is_known {
+        let body = if is_known {
             body::read(payload, request.headers(), &self.app.settings).await
         } else {
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
+        };
+        if let Some(activity) = connection_of(request)
+            && request.method() == Method::CONNECT
+        {
+            activity.hear_no_more();
         }
+        body
     }
+}
+
+/// What goes on on the connection of a request over HTTP/1.1.
+fn connection_of(request: &ServiceRequest) -> Option<&Rc<Activity>> {
+    request.conn_data::<Rc<Activity>>()
+}
+
+/// Whether a request is the last one of its connection, and whether it came after that. Another protocol is never
+/// agreed on; actix takes who asks for one for the last, and so does whoever believes us to speak it from then on.
+fn place_of(request: &ServiceRequest) -> (bool, bool) {
+    let Some(activity) = connection_of(request) else {
+        return (false, request.extensions().contains::<TooLate>());
+    };
+    let keeps = request.head().connection_type() == ConnectionType::KeepAlive;
+    let is_last = !keeps || request.method() == Method::CONNECT;
+    let is_late = activity.ended_before(is_last);
+    (is_last || is_late, is_late)
 }
 
 /// The path as actix routes by it: percent escapes are read, but those of `/`, `%` and `+`. Whatever is decided by the

@@ -107,7 +107,10 @@ fn write_headers(refusal: &Refusal, headers: &mut HeaderMap) {
     if let Refusal::MethodNotAllowed { allow } = refusal {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if *refusal == Refusal::IdempotencyKeyInUse {
+    if matches!(
+        refusal,
+        Refusal::IdempotencyKeyInUse | Refusal::ConnectionCloses
+    ) {
         headers.insert(RETRY_AFTER, policy::RETRY_SOON.as_secs().into());
     }
     if let Refusal::RateLimited(limited) = refusal {

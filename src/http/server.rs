@@ -23,7 +23,7 @@ use rustix::net::sockopt::{set_tcp_nodelay, set_tcp_user_timeout};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-pub(super) use self::activity::{Activity, Running};
+pub(super) use self::activity::{Activity, Running, TooLate};
 use self::stream::Stream;
 pub use self::tls::Certificates;
 use super::gate::Gate;

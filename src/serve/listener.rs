@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use listenfd::ListenFd;
 
 use crate::config::Settings;
+use crate::policy;
 
 /// `FileDescriptorName=` of the socket in `systemd/atlas.socket`.
 const NAME: &str = "api";
@@ -78,7 +79,12 @@ pub(super) fn open(
 
 /// A socket of our own.
 pub(super) fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(listen).map_err(|e| {
+    let bound = TcpListener::bind(listen).and_then(|socket| {
+        // The standard library lets 128 wait.
+        rustix::net::listen(&socket, policy::BACKLOG)?;
+        Ok(socket)
+    });
+    bound.map_err(|e| {
         let advice = if e.kind() == std::io::ErrorKind::AddrInUse {
             "; another server is there, an atlas perhaps: stop it, or choose another port (0 takes a free one)"
         } else {

@@ -166,6 +166,29 @@ fn as_many_connections_are_served_as_there_may_be_and_the_next_one_waits() {
 }
 
 #[test]
+fn hundreds_may_wait_and_are_served_in_their_turn() {
+    let world = World::with(|settings| settings.max_connections = 2);
+    let (mut one, mut two) = (Connection::to(world.address), Connection::to(world.address));
+    let health = world.get("/healthz");
+    assert_eq!(
+        (one.send(&health).status, two.send(&health).status),
+        (200, 200)
+    );
+    let wait = |n| {
+        let patience = Duration::from_secs(20);
+        let stream = TcpStream::connect_timeout(&world.address, patience);
+        stream.unwrap_or_else(|e| panic!("number {n} does not find a place in the backlog: {e}"))
+    };
+    let mut waiting: Vec<_> = (0..300).map(wait).collect();
+    let mut last = waiting.pop().expect("the last");
+    last.write_all(&health.head()).expect("written");
+    drop((one, two, waiting));
+    let mut answer = [0; 12];
+    last.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[test]
 fn a_head_that_is_too_large_or_has_too_many_lines_is_refused_and_closed() {
     let world = World::new();
     let large = format!("X-Large: {}\r\n", "x".repeat(140 * 1024));

@@ -341,13 +341,3 @@ fn every_request_without_an_id_gets_one_of_its_own() {
         "{ids:?}"
     );
 }
-
-#[test]
-fn a_body_under_another_protocol_is_refused_at_once() {
-    let world = World::new();
-    let upgrade = world
-        .order(&world.key())
-        .header("Connection", "Upgrade")
-        .header("Upgrade", "websocket");
-    upgrade.send().expect(400, "invalid_json");
-}

@@ -31,5 +31,6 @@ mod response;
 mod rolling;
 mod session_fields;
 mod strangers;
+mod upgrades;
 mod webhooks;
 mod world;

@@ -119,6 +119,11 @@ impl World {
         Self::in_directory(directory, clock, configure)
     }
 
+    /// Tells the server to stop, as SIGTERM does.
+    pub fn begin_to_stop(&mut self) {
+        self.stop.take();
+    }
+
     fn halt(&mut self) {
         self.stop.take();
         if let Some(server) = self.server.take() {

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 
-use crate::process::{Atlas, Client, json_of, read_log, text};
+use crate::process::{Atlas, BINARY, Client, has_tool, json_of, read_log, text};
+use crate::tls::{Files, certificates};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -68,4 +70,44 @@ fn a_request_that_runs_when_the_signal_comes_is_answered() {
     assert_eq!(server.terminate().code(), Some(0));
     let answer = finish.join().expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+#[test]
+fn a_body_that_still_comes_over_http2_at_the_end_is_given_up_quietly() {
+    if !has_tool("curl", &["--http2", "--version"]) {
+        return;
+    }
+    let files = Files::new();
+    let mut command = Command::new(BINARY);
+    command
+        .args(["serve", "--port", "0", "--shutdown-timeout", "1s"])
+        .args(["--tls-cert", &files.path("cert.pem")])
+        .args(["--tls-key", &files.path("key.pem"), "--data-dir"])
+        .arg(files.data());
+    let server = Atlas::start(command, &files.data());
+    let secret = server.key(&[]);
+    let mut curl = Command::new("curl")
+        .args(["--silent", "--http2", "--upload-file", "-", "-X", "POST"])
+        .args(["--max-time", "60", "-u", &format!("{secret}:")])
+        .arg("--cacert")
+        .arg(certificates().join("authority.pem"))
+        .arg(format!(
+            "https://localhost:{}/functions/v1/create-session",
+            server.address.port()
+        ))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("curl runs");
+    while json_of(&["keys", "list"], &files.data())[0]["used_today"] == 0 {
+        assert!(
+            curl.try_wait().expect("a child").is_none(),
+            "curl has ended"
+        );
+    }
+    let status = server.terminate();
+    let log = read_log(&files.data());
+    assert!(!log.contains("panicked"), "{log}");
+    assert_eq!(status.code(), Some(0), "{log}");
+    curl.wait().expect("it ends");
 }

@@ -51,6 +51,8 @@ pub(super) struct Dressing<'a> {
     pub(super) told: &'a Told,
     pub(super) request_id: &'a HeaderValue,
     pub(super) now: Timestamp,
+    /// The connection ends with it.
+    pub(super) is_last: bool,
     pub(super) face: Face,
     pub(super) frame: Option<Frame>,
     /// Method, and for a page path and query.
@@ -121,7 +123,7 @@ impl Gate {
         if let Some(echo) = echo {
             headers.insert(IDEMPOTENCY_KEY, echo);
         }
-        if *self.app.stopping.borrow() {
+        if dressing.is_last || *self.app.stopping.borrow() {
             let head = response.head_mut();
             head.set_connection_type(ConnectionType::Close);
         }

@@ -129,6 +129,17 @@ impl Gate {
         }
     }
 
+    /// A request that came too late on its connection spends nothing, whoever sends it.
+    pub(super) fn enter_too_late(&self, request: &ServiceRequest, now: Timestamp) -> Entry {
+        let app = &self.app;
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let from = address(peer, request.headers(), &app.settings.trusted_proxy);
+        Entry {
+            turned_away: Some(Refusal::ConnectionCloses),
+            ..Entry::of_stranger(Told::Address(app.addresses.standing(from, now)))
+        }
+    }
+
     async fn enter_known(
         &self,
         request: &ServiceRequest,

@@ -293,6 +293,10 @@ pub(in crate::http) fn describe(
             let message = "The server that charges is down or busy, so this repetition was not sent. What became of the first request is still not known: send it again with the same Idempotency-Key when Retry-After is over.";
             (503, API, "upstream_unavailable", message.into())
         }
+        Refusal::ConnectionCloses => {
+            let message = "This connection is being closed, so nothing was done. Send the request again on another one.";
+            (503, API, "connection_closing", message.into())
+        }
         Refusal::LiveModeUnavailable => {
             let message = "This server has no way to charge in live mode, so nothing was done. Use a key that begins with sk_test_, or start atlas with --live-upstream.";
             (503, API, "live_mode_unavailable", message.into())

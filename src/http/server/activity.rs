@@ -9,19 +9,31 @@ use crate::clock::Stopwatch;
 use crate::config::Patience;
 use crate::policy;
 
+/// Said with a request that came when its connection should have ended.
+pub(in crate::http) struct TooLate;
+
 /// What goes on on one connection. It belongs to the thread that serves it.
 pub(in crate::http) struct Activity {
     running: Cell<usize>,
     /// Since when none runs.
     quiet: Cell<Stopwatch>,
     answers: RefCell<Vec<Weak<Answer>>>,
+    /// Its last request has come.
+    ends: Cell<bool>,
+    /// Nothing more is read of it.
+    is_deaf: Cell<bool>,
 }
 
 /// A request that runs, until its answer is handed over.
 pub(in crate::http) struct Running(Rc<Activity>);
 
-/// An answer on its way: since when its client has taken nothing of what there is.
-pub(super) struct Answer(Cell<Option<Stopwatch>>);
+/// An answer on its way.
+pub(super) struct Answer {
+    /// Pieces that are there for the client to take.
+    pieces: Cell<usize>,
+    /// Since when it has taken nothing of them.
+    waiting: Cell<Option<Stopwatch>>,
+}
 
 impl Activity {
     pub(super) fn new() -> Rc<Self> {
@@ -29,6 +41,8 @@ impl Activity {
             running: Cell::new(0),
             quiet: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
+            ends: Cell::new(false),
+            is_deaf: Cell::new(false),
         })
     }
 
@@ -38,9 +52,28 @@ impl Activity {
         Running(Rc::clone(self))
     }
 
+    /// One more request has come, and perhaps it is the last; whether the last one had come before (RFC 9112, 9.6).
+    pub(in crate::http) fn ended_before(&self, is_last: bool) -> bool {
+        let ends = self.ends.get();
+        self.ends.set(ends || is_last);
+        ends
+    }
+
+    /// Whoever is answered now has nothing more to say, and actix would listen on.
+    pub(in crate::http) fn hear_no_more(&self) {
+        self.is_deaf.set(true);
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf.get()
+    }
+
     /// One more answer is on its way.
     pub(super) fn answers(&self) -> Rc<Answer> {
-        let answer = Rc::new(Answer(Cell::new(None)));
+        let answer = Rc::new(Answer {
+            pieces: Cell::new(0),
+            waiting: Cell::new(None),
+        });
         let mut answers = self.answers.borrow_mut();
         answers.retain(|other| other.strong_count() > 0);
         answers.push(Rc::downgrade(&answer));
@@ -64,7 +97,7 @@ impl Activity {
         let answers = self.answers.borrow();
         let mut waits = answers
             .iter()
-            .filter_map(|answer| answer.upgrade()?.0.get());
+            .filter_map(|answer| answer.upgrade()?.waiting.get());
         waits.any(|wait| wait.elapsed() >= most)
     }
 }
@@ -80,13 +113,24 @@ impl Drop for Running {
 }
 
 impl Answer {
-    /// Something is there for the client to take.
+    /// One more piece is there for the client to take.
     pub(super) fn offers(&self) {
-        self.0.set(Some(Stopwatch::start()));
+        if self.pieces.replace(self.pieces.get() + 1) == 0 {
+            self.moves();
+        }
     }
 
-    /// It has been taken.
+    /// Something of it has been taken.
+    pub(super) fn moves(&self) {
+        self.waiting.set(Some(Stopwatch::start()));
+    }
+
+    /// One piece has gone.
     pub(super) fn is_taken(&self) {
-        self.0.set(None);
+        let left = self.pieces.get().saturating_sub(1);
+        self.pieces.set(left);
+        if left == 0 {
+            self.waiting.set(None);
+        }
     }
 }

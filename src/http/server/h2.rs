@@ -1,6 +1,9 @@
 //! HTTP/2: hyper speaks it, within bounds, and the gate answers as it does over HTTP/1.1. Here the one is turned into the
 //! other.
 
+mod down;
+
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -9,9 +12,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_http::{BoxedPayloadStream, Payload, Request, Uri};
+use actix_http::{BoxedPayloadStream, HttpMessage, Payload, Request, Uri};
 use actix_web::HttpResponse;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{
@@ -20,13 +23,14 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use futures_util::{Stream, ready};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::activity::{Activity, Answer, Running};
+use self::down::Down;
+use super::activity::{Activity, Running, TooLate};
 use super::stream;
 use crate::config::Patience;
 use crate::http::sending::Extent;
@@ -56,12 +60,18 @@ pub(super) async fn serve<S, B>(
 {
     let activity = Rc::clone(&stream.activity);
     let of_requests = Rc::clone(&activity);
+    let is_over = Rc::new(Cell::new(false));
+    let has_ended = Rc::clone(&is_over);
     let answer = service_fn(move |asked: hyper::Request<Incoming>| {
         let running = of_requests.begins();
         let (service, activity) = (Rc::clone(&service), Rc::clone(&of_requests));
         let is_head = asked.method() == hyper::Method::HEAD;
+        let is_late = has_ended.get();
         async move {
             let request = request_of(asked, peer).ok_or(Withheld)?;
+            if is_late {
+                request.extensions_mut().insert(TooLate);
+            }
             let response = match service.call(request).await {
                 Ok(answered) => answered.into_parts().1.map_into_boxed_body(),
                 Err(error) => error.error_response(),
@@ -89,8 +99,16 @@ pub(super) async fn serve<S, B>(
         () = stopping => (),
     }
     connection.as_mut().graceful_shutdown();
+    let last = async {
+        if let Ok(ended) = tokio::time::timeout(policy::FAREWELL, connection.as_mut()).await {
+            return ended;
+        }
+        // hyper takes more until its client has answered a ping.
+        is_over.set(true);
+        connection.await
+    };
     tokio::select! {
-        ended = connection => note(ended),
+        ended = last => note(ended),
         () = activity.over(patience) => (),
     }
 }
@@ -163,6 +181,10 @@ impl Drop for Coming {
         let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;
         };
+        // At the end of its thread what still runs is dropped where no time passes any more.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
         let passing = async move {
             while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
         };
@@ -209,81 +231,12 @@ fn response_of(
     }
     let is_empty =
         is_head || !is_told || matches!(body.size(), BodySize::None | BodySize::Sized(0));
-    let down = Down {
-        left: length,
-        flow: (!is_empty).then(|| Flow {
-            body,
-            answer: activity.answers(),
-            _running: running,
-        }),
+    let down = if is_empty {
+        Down::empty(length)
+    } else {
+        Down::new(body, length, activity.answers(), running)
     };
     Ok(answer.map(|()| down))
-}
-
-/// The body of an answer on its way.
-struct Down {
-    /// Bytes that are still to come, where that is known.
-    left: Option<u64>,
-    /// None after its end.
-    flow: Option<Flow>,
-}
-
-/// What is given back at the end.
-struct Flow {
-    body: BoxBody,
-    answer: Rc<Answer>,
-    _running: Running,
-}
-
-impl Body for Down {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        let Some(flow) = &mut this.flow else {
-            return Poll::Ready(None);
-        };
-        // hyper asks for more when its client has taken what there was.
-        flow.answer.is_taken();
-        match Pin::new(&mut flow.body).poll_next(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                flow.answer.offers();
-                let left = this
-                    .left
-                    .map(|left| left.saturating_sub(piece.len() as u64));
-                this.left = left;
-                if left == Some(0) {
-                    this.flow = None;
-                }
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Poll::Ready(Some(Err(e))) => {
-                this.flow = None;
-                Poll::Ready(Some(Err(e.to_string().into())))
-            }
-            Poll::Ready(None) => {
-                this.flow = None;
-                Poll::Ready(None)
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.flow.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.flow, self.left) {
-            (None, _) => SizeHint::with_exact(0),
-            (Some(_), Some(left)) => SizeHint::with_exact(left),
-            (Some(_), None) => SizeHint::default(),
-        }
-    }
 }
 
 /// Nothing is answered: the stream is reset.

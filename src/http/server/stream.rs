@@ -44,6 +44,9 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        if self.activity.is_deaf() {
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.bytes {
             Bytes::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
             Bytes::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),

@@ -114,9 +114,54 @@ fn more_streams_than_that_are_refused_and_the_others_go_on() {
     assert_eq!(client.status_of(stream(0)), Ok(201));
 }
 
+/// A client with an answer of which it takes what this window lets through, and that asks for something else again and
+/// again, so that its connection is never idle.
+fn who_takes_no_more_than(window: u32) {
+    let world = world(|patience| patience.send = SHORT);
+    let key = world.key_with(limits(1));
+    let mut client = Client::to(world.address, &[(INITIAL_WINDOW_SIZE, window)]);
+    let bearer = bearer(&key);
+    client.ask(
+        1,
+        END_STREAM,
+        &of(&bearer, "GET", "/functions/v1/sessions/sess_none"),
+    );
+    assert_eq!(client.status_of(1), Ok(404));
+    let mut question = HEALTH;
+    question[0] = (":method", "HEAD");
+    let (mut taken, mut is_told, mut next) = (0, false, 3);
+    client.ask(next, END_STREAM, &question);
+    while let Some(frame) = client.next() {
+        is_told |= frame.kind == GOAWAY;
+        match frame.kind {
+            DATA => taken += frame.payload.len(),
+            HEADERS => {
+                assert!(next < 200_000, "it is never ended");
+                next += 2;
+                client.ask(next, END_STREAM, &question);
+            }
+            _ => (),
+        }
+    }
+    assert_eq!(taken, usize::try_from(window).expect("a size"));
+    assert!(is_told, "and it is told");
+    eventually("its place is free", || has_place(&world, &key));
+}
+
 #[test]
-fn who_opens_no_window_holds_no_place_and_in_the_end_no_connection() {
-    let world = world(|patience| patience.idle = SHORT);
+fn who_takes_nothing_of_an_answer_loses_the_connection_whatever_else_it_asks() {
+    who_takes_no_more_than(0);
+}
+
+#[test]
+fn so_does_who_takes_its_beginning() {
+    who_takes_no_more_than(1);
+    who_takes_no_more_than(100);
+}
+
+#[test]
+fn an_answer_that_is_not_taken_holds_its_place_until_it_is() {
+    let world = world(|_| ());
     let key = world.key_with(limits(1));
     let mut client = Client::to(world.address, &[(INITIAL_WINDOW_SIZE, 0)]);
     let bearer = bearer(&key);
@@ -126,13 +171,11 @@ fn who_opens_no_window_holds_no_place_and_in_the_end_no_connection() {
         &of(&bearer, "GET", "/functions/v1/sessions/sess_none"),
     );
     assert_eq!(client.status_of(1), Ok(404));
-    eventually("its place is free", || has_place(&world, &key));
-    let mut is_told = false;
-    while let Some(frame) = client.next() {
-        assert_ne!(frame.kind, DATA);
-        is_told |= frame.kind == GOAWAY;
-    }
-    assert!(is_told, "and it is told");
+    assert!(!has_place(&world, &key));
+    client.say(WINDOW_UPDATE, 0, 1, &65_535_u32.to_be_bytes());
+    let answer = client.next_of(1).expect("an answer");
+    assert_eq!(answer.kind, DATA);
+    assert!(has_place(&world, &key));
 }
 
 #[test]
@@ -323,4 +366,34 @@ fn the_host_is_the_authority_whatever_else_is_said() {
         assert_eq!(get(authority, host), Ok(421), "{authority:?} {host:?}");
     }
     assert_eq!(get(Some("localhost"), Some("evil.example")), Ok(200));
+}
+
+#[test]
+fn who_goes_on_asking_a_server_that_stops_is_sent_away() {
+    let mut world = World::with(|settings| {
+        over_tls(settings);
+        settings.shutdown_timeout = Duration::from_secs(60);
+    });
+    let key = world.key_with(limits(10));
+    let mut client = Client::to(world.address, &[]);
+    client.ask(1, END_STREAM, &HEALTH);
+    assert_eq!(client.status_of(1), Ok(200));
+    client.say(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes());
+    world.begin_to_stop();
+    while client.next().expect("it is told").kind != GOAWAY {}
+    // It does not answer the ping that comes with that.
+    let bearer = bearer(&key);
+    let head = of(&bearer, "GET", "/functions/v1/sessions/sess_none");
+    let (mut served, mut stream) = (0, 3);
+    let status = loop {
+        client.ask(stream, END_STREAM, &head);
+        match client.status_of(stream) {
+            Ok(404) => served += 1,
+            other => break other,
+        }
+        assert!(served < 100_000, "it serves on");
+        stream += 2;
+    };
+    assert_eq!(status, Ok(503));
+    assert_eq!(world.report(&key).used_today, served);
 }
