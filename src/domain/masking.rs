@@ -171,6 +171,11 @@ fn hide_run(places: [usize; 4], strings: &mut Strings<'_>, found: &mut Vec<Hidde
     let [mut from, shown_from, shown_to, mut to] = places;
     let bare = strings.bare_number(from, to);
     if let Some(number) = &bare {
+        let is_of_it = |last: &Hidden| number.start <= last.from && last.to <= number.end;
+        if found.last().is_some_and(is_of_it) {
+            // Its exponent: of the whole number no more than one card's last four is shown.
+            return;
+        }
         (from, to) = (number.start, number.end);
     }
     let (before, quote) = if bare.is_some() {

@@ -32,12 +32,7 @@ impl<'a> Strings<'a> {
             return None;
         }
         let (before, after) = (&self.bytes[..from], &self.bytes[to..]);
-        let from = from
-            - before
-                .iter()
-                .rev()
-                .take_while(|byte| **byte == b'-')
-                .count();
+        let from = from - before.iter().rev().take_while(|byte| is_part(byte)).count();
         let to = to + after.iter().take_while(|byte| is_part(byte)).count();
         let before = self.bytes[..from].trim_ascii_end().last();
         let after = self.bytes[to..].trim_ascii_start().first();

@@ -92,7 +92,7 @@ impl Gate {
         let key = key.filter(|_| entry.turned_away.is_none())?;
         let who = match (&entry.caller, &entry.buyer) {
             (Ok(caller), _) => Who::Merchant(Arc::clone(&caller.entry)),
-            (Err(_), Ok(session)) => Who::Buyer(session.clone()),
+            (Err(_), Ok(session)) => Who::Buyer(*session),
             (Err(_), Err(_)) => return None,
         };
         self.app.alone_at(who.record(key))

@@ -123,6 +123,7 @@ impl<R: Read> Reader<R> {
                     bytes: self.bytes,
                 }))
             }
+            Kind::Failed if payload.is_empty() => Err(self.damaged()),
             Kind::Failed => Err(String::from_utf8_lossy(&payload).into_owned()),
             Kind::Head | Kind::Pepper => Err(self.damaged()),
         }
