@@ -7,9 +7,9 @@ use crate::process::has_tool;
 use crate::{Machine, WRITERS, images, order_all};
 
 /// Records of each writer that have expired: with those of the others, some steps of the sweeper.
-const EXPIRED: usize = 1_000;
+const EXPIRED: usize = 2_000;
 /// Of each writer's, so many are taken anew.
-const ANEW: usize = 30;
+const ANEW: usize = 15;
 
 #[test]
 fn a_sweep_survives_a_power_loss_at_any_call() {

@@ -41,7 +41,12 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Waits until the end of this process is written down, too.
 pub fn wait_for_end(trace: &Path, pid: u32) {
-    let (exited, killed) = (format!("\n{pid} +++ exited"), format!("\n{pid} +++ killed"));
+    let pid = pid.to_string();
+    // strace writes short ids with blanks behind them.
+    let tells = |line: &str| {
+        line.strip_prefix(&pid)
+            .is_some_and(|rest| rest.starts_with(' ') && rest.trim_start().starts_with("+++ "))
+    };
     let mut file = std::fs::File::open(trace).expect("a trace");
     let begun = std::time::Instant::now();
     loop {
@@ -55,7 +60,7 @@ pub fn wait_for_end(trace: &Path, pid: u32) {
             .and_then(|_| file.read_to_end(&mut end))
             .expect("read");
         let end = String::from_utf8_lossy(&end);
-        if end.contains(&exited) || end.contains(&killed) {
+        if end.lines().any(tells) {
             return;
         }
         std::thread::yield_now();
