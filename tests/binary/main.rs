@@ -16,6 +16,7 @@ mod clients;
 mod commands;
 mod dashboard;
 mod disk;
+mod endings;
 mod failing_disk;
 mod fixtures;
 mod install;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::process::{Atlas, BINARY, Client, has_tool, read_log, run, text};
+use crate::process::{Atlas, BINARY, Client, has_tool, run, text};
 use crate::tls::Files;
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
@@ -25,7 +25,7 @@ fn get(mut stream: impl Read + Write, path: &str, method: &str) -> String {
 }
 
 /// The metrics' text, by the admin socket.
-pub fn scrape(directory: &Path) -> String {
+pub(super) fn scrape(directory: &Path) -> String {
     let socket = UnixStream::connect(directory.join("atlas.sock")).expect("a server");
     let answer = get(socket, "/metrics", "GET");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -35,7 +35,7 @@ pub fn scrape(directory: &Path) -> String {
 }
 
 /// Every sample, by its name and labels.
-pub fn samples(text: &str) -> BTreeMap<String, f64> {
+pub(super) fn samples(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.rsplit_once(' '))
@@ -244,40 +244,6 @@ fn a_wrong_address_for_the_metrics_is_refused_by_name() {
     let apart = ["--listen", "0.0.0.0:7001", "--metrics-listen", "[::1]:7001"];
     let output = run(&[&["check-config"], &apart[..]].concat(), &directory);
     assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
-#[test]
-fn a_store_that_was_not_closed_is_told_of_by_the_next_server_and_by_none_after_it() {
-    let temporary = tempfile::tempdir().expect("a directory");
-    let directory = temporary.path().join("data");
-    let unclean = || samples(&scrape(&directory))["atlas_store_unclean_start"];
-    let server = Atlas::serve(&directory, &[]);
-    assert_eq!(unclean(), 0.0, "nobody had it before");
-    server.kill();
-    let server = Atlas::serve(&directory, &[]);
-    assert_eq!(unclean(), 1.0);
-    assert!(server.terminate().success());
-    let server = Atlas::serve(&directory, &[]);
-    assert_eq!(unclean(), 0.0);
-    assert!(server.terminate().success());
-    // A start that comes to nothing after the store was opened is no such end.
-    let in_the_way = directory.join("atlas.sock/in/the/way");
-    std::fs::create_dir_all(&in_the_way).expect("made");
-    let mut command = Command::new(BINARY);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-    command.arg(&directory);
-    assert!(Atlas::try_start(command, &directory).is_err());
-    std::fs::remove_dir_all(directory.join("atlas.sock")).expect("removed");
-    let server = Atlas::serve(&directory, &[]);
-    assert_eq!(unclean(), 0.0);
-    assert!(server.terminate().success());
-    let log = read_log(&directory);
-    assert!(log.contains("can't listen on"), "{log}");
-    assert_eq!(
-        log.matches("was killed, or its store failed").count(),
-        1,
-        "{log}"
-    );
 }
 
 #[test]
