@@ -2,10 +2,14 @@
 //! moving the clock beyond it.
 
 use super::{all_slots_come_back, fault, mock, running, sessions, tell};
-use crate::world::{Held, Key, World, eventually};
+use crate::world::{Held, Key, Request, World, eventually};
 
 fn slow(world: &World, key: &Key) -> Held {
-    let request = world.order(key).header("X-Atlas-Mock", "delay=5m");
+    slowly(world, key, world.order(key))
+}
+
+fn slowly(world: &World, key: &Key, request: Request) -> Held {
+    let request = request.header("X-Atlas-Mock", "delay=5m");
     let before = running(world, key);
     let held = request.start();
     eventually("it runs", || running(world, key) > before);
@@ -39,9 +43,7 @@ fn while_a_delayed_request_runs_its_repetition_is_told_to_wait() {
     let world = mock();
     let key = world.key();
     let order = || world.order(&key).idempotent("slow");
-    let before = running(&world, &key);
-    let held = order().header("X-Atlas-Mock", "delay=5m").start();
-    eventually("it runs", || running(&world, &key) > before);
+    let held = slowly(&world, &key, order());
     let early = order().send();
     early.expect(409, "idempotency_key_in_use");
     assert_eq!(early.header("retry-after"), Some("1"));
@@ -61,11 +63,9 @@ fn who_hangs_up_in_a_delay_gives_the_place_back() {
     let world = mock();
     let key = world.key();
     let order = || world.order(&key).idempotent("slow");
-    let before = running(&world, &key);
-    let held = order().header("X-Atlas-Mock", "delay=5m").start();
-    eventually("it runs", || running(&world, &key) > before);
+    let held = slowly(&world, &key, order());
     held.connection.reset();
-    eventually("it is over", || running(&world, &key) == before);
+    eventually("it is over", || running(&world, &key) == 0);
     assert_eq!(order().send().status, 201);
 }
 
