@@ -265,14 +265,15 @@ pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<Uri, Re
 }
 
 /// Whether some server might read a step to another folder in it: it may decode more than once, take a backslash for a
-/// slash, and pass over what comes after a semicolon. Nobody encodes more often than [`DECODED`] times in good faith.
+/// slash, and pass over control bytes and what comes after a semicolon. Nobody encodes more often than [`DECODED`] times in good faith.
 fn leads_elsewhere(path: &str) -> bool {
     let mut text = Cow::Borrowed(path.as_bytes());
     for _ in 0..=DECODED {
         let mut segments = text.split(|byte| matches!(byte, b'/' | b'\\'));
         let is_dots = |segment: &[u8]| {
             let name = segment.split(|byte| *byte == b';').next();
-            matches!(name, Some(b"." | b".."))
+            let seen = || name.iter().copied().flatten().filter(|byte| **byte > b' ');
+            seen().eq(b".") || seen().eq(b"..")
         };
         if segments.any(is_dots) {
             return true;
