@@ -17,6 +17,7 @@ mod outbound;
 mod page;
 mod payments;
 pub mod request_log;
+mod shown;
 mod telling;
 mod traffic;
 mod turns;
@@ -44,6 +45,7 @@ use self::mock::Mock;
 pub use self::once::{Alone, Answer, Call, Who};
 use self::operators::Operators;
 use self::request_log::{Exchange, RequestLog};
+use self::shown::Views;
 use self::turns::Turns;
 pub use self::upkeep::Upkeep;
 use self::upstream::Upstreams;
@@ -95,6 +97,7 @@ pub struct App {
     secrets: Tagger,
     /// Marks the addresses of buyers' pages as ours.
     pages: Tagger,
+    views: Views,
     turns: Turns,
     directory: Directory,
     /// Requests under an idempotency key that run now.
@@ -200,6 +203,7 @@ impl App {
             store,
             secrets: pepper.tagger("atlas 2026-11-25 client secret"),
             pages: pepper.tagger("atlas 2026-11-25 buyer's page"),
+            views: Views::default(),
             turns: Turns::new(),
             pepper,
             directory,

@@ -78,37 +78,6 @@ impl App {
         Ok(Session::new(asked, id, secret, owner, now))
     }
 
-    /// Reads a session as it stands.
-    ///
-    /// # Errors
-    /// [`Refusal::SessionNotFound`], also for one of another account or mode; [`Refusal::ClientSecretInvalid`];
-    /// [`Refusal::StorageUnavailable`].
-    pub fn session(&self, who: &Who, id: &str, now: Timestamp) -> Result<Session, Refusal> {
-        let id = SessionId::parse(id);
-        match who {
-            Who::Buyer(own) if id != Some(*own) => return Err(Refusal::ClientSecretInvalid),
-            Who::Page(own) if id != Some(*own) => return Err(Refusal::SessionNotFound),
-            Who::Merchant(_) | Who::Buyer(_) | Who::Page(_) => (),
-        }
-        let id = id.ok_or(Refusal::SessionNotFound)?;
-        let found = self.store.session(&id)?;
-        let session = found
-            .ok_or(Refusal::SessionNotFound)
-            .map(|session| session.at(now));
-        match (who, session) {
-            (Who::Merchant(entry), Ok(session))
-                if !session.belongs_to(&entry.key.account, entry.key.mode) =>
-            {
-                Err(Refusal::SessionNotFound)
-            }
-            // Its page says of a session that its time is over.
-            (Who::Buyer(_), Ok(session)) if session.is_expired() => {
-                Err(Refusal::ClientSecretInvalid)
-            }
-            (_, session) => session,
-        }
-    }
-
     /// The session of a client secret, if we gave it out. Whether its time is over is seen when it is read.
     pub fn buyer(&self, secret: &[u8]) -> Option<SessionId> {
         let (id, tag) = secret

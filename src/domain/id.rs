@@ -85,7 +85,8 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                self.0.iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+                // Letters and digits only, see `from_bytes`.
+                f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
             }
         }
 

@@ -6,6 +6,7 @@
 
 mod cards;
 mod escapes;
+mod glance;
 mod json;
 mod named;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 
 pub use self::cards::{CARD_DIGITS, passes_luhn};
 use self::escapes::View;
+use self::glance::may_hide;
 use self::json::Strings;
 use crate::domain::key::Mode;
 
@@ -42,15 +44,24 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 /// the cut is masked like the whole.
 pub fn masked_beginning(text: &str, most: usize) -> Cow<'_, str> {
     let mut found = Vec::new();
-    search(text, &View::plain(text), most, &mut found);
-    if let Some(read) = escapes::read(text) {
-        search(text, &read.view(), most, &mut found);
-        found.sort_by_key(|hidden| (hidden.from, hidden.to));
+    if may_hide(text.as_bytes()) {
+        found = find(text, most);
     }
     let end = (0..=most.min(text.len()))
         .rev()
         .find(|end| text.is_char_boundary(*end));
     render(text, found, end.unwrap_or(0))
+}
+
+/// What of the text's first `most` bytes is to be hidden, in order.
+fn find(text: &str, most: usize) -> Vec<Hidden> {
+    let mut found = Vec::new();
+    search(text, &View::plain(text), most, &mut found);
+    if let Some(read) = escapes::read(text) {
+        search(text, &read.view(), most, &mut found);
+        found.sort_by_key(|hidden| (hidden.from, hidden.to));
+    }
+    found
 }
 
 /// A part of a text, in bytes of it, and what is shown instead.

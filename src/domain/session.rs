@@ -134,11 +134,6 @@ impl Session {
         }
     }
 
-    /// Whether a key of this account and mode may see it.
-    pub fn belongs_to(&self, account: &Account, mode: Mode) -> bool {
-        self.account == *account && self.mode == mode
-    }
-
     /// The id of its payment.
     pub fn payment_id(&self) -> PaymentId {
         PaymentId::from(self.id)

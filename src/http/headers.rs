@@ -1,7 +1,5 @@
 //! Headers that every answer carries: the request id, the limits, and for allowed origins CORS.
 
-use std::fmt::Write;
-
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
@@ -110,12 +108,15 @@ fn key_policy(limits: Limits) -> HeaderValue {
 /// What is left of each, and in how many seconds the whole is back.
 fn rates(allowances: &[Allowance], now: Timestamp) -> String {
     let mut text = String::with_capacity(64);
+    let mut number = itoa::Buffer::new();
     for allowance in allowances {
-        let (scope, left) = (allowance.scope.as_str(), allowance.remaining);
         let wait = seconds_up(allowance.resets_at.since(now));
-        let comma = if text.is_empty() { "" } else { ", " };
-        // Writing into a string can't fail.
-        let _ = write!(text, "{comma}\"{scope}\";r={left};t={wait}");
+        text.push_str(if text.is_empty() { "\"" } else { ", \"" });
+        text.push_str(allowance.scope.as_str());
+        text.push_str("\";r=");
+        text.push_str(number.format(allowance.remaining));
+        text.push_str(";t=");
+        text.push_str(number.format(wait));
     }
     text
 }

@@ -60,7 +60,7 @@ pub use self::journal::Unavailable;
 pub use self::open::{OPENER, abandoned, is_in_use};
 pub use self::outbox::Due;
 pub use self::owner::be_root_again;
-pub use self::payments::Effect;
+pub use self::payments::{Effect, KeptSession};
 pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
 #[doc(hidden)]
@@ -337,17 +337,18 @@ impl Store {
         key: &[u8],
         decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Option<T>, Unavailable> {
-        if self.health.has_failed() {
-            return Err(Unavailable);
-        }
-        let row = self
-            .trees
-            .of(table)
-            .get(key)
-            .map_err(|e| unreadable(table.name(), &e))?;
+        let row = self.row(table, key)?;
         row.map(|value| decode(&value))
             .transpose()
             .map_err(|e| unreadable(table.name(), &e))
+    }
+
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<sled::IVec>, Unavailable> {
+        if self.health.has_failed() {
+            return Err(Unavailable);
+        }
+        let row = self.trees.of(table).get(key);
+        row.map_err(|e| unreadable(table.name(), &e))
     }
 
     fn read_day<T>(

@@ -51,6 +51,25 @@ impl Effect {
     }
 }
 
+/// A session as it lies in the store. One that has changed is another.
+#[derive(PartialEq, Eq)]
+pub struct KeptSession(sled::IVec);
+
+impl KeptSession {
+    /// The session itself.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it can't be read.
+    pub fn session(&self) -> Result<Session, Unavailable> {
+        decode_session(&self.0).map_err(|e| unreadable(Table::Sessions.name(), &e))
+    }
+
+    /// How many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Store {
     /// A session.
     ///
@@ -58,6 +77,15 @@ impl Store {
     /// [`Unavailable`] when the store can't be read.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
         self.read(Table::Sessions, id.as_bytes(), decode_session)
+    }
+
+    /// A session as it lies there.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store can't be read.
+    pub fn kept_session(&self, id: &SessionId) -> Result<Option<KeptSession>, Unavailable> {
+        let row = self.row(Table::Sessions, id.as_bytes())?;
+        Ok(row.map(KeptSession))
     }
 
     /// Sessions made before `before`, or the latest ones, newest first.

@@ -324,6 +324,18 @@ proptest::proptest! {
     }
 
     #[test]
+    fn a_glance_misses_nothing_that_a_search_finds(text in "(sk_test_|sk_live_|cs_|whsec_|/pay/0|c2tf|[0-9]{1,9}|[a-z]| |-|\\.|\t|\\+|\n|_|/){0,12}") {
+        let found = !find(&text, text.len()).is_empty();
+        proptest::prop_assert!(may_hide(text.as_bytes()) || !found, "{}", text);
+    }
+
+    #[test]
+    fn nor_where_there_is_more_to_be_read(text in PIECES) {
+        let found = !find(&text, text.len()).is_empty();
+        proptest::prop_assert!(may_hide(text.as_bytes()) || !found, "{}", text);
+    }
+
+    #[test]
     fn a_card_is_hidden_whatever_stands_around_it(before in PIECES, after in PIECES) {
         let text = format!("{before} x4242424242424242x {after}");
         let shown = masked(&text).into_owned();
@@ -334,6 +346,25 @@ proptest::proptest! {
 /// Texts of the pieces that masking goes by, without escapes and with them.
 const PLAIN_PIECES: &str = r#"(sk_test_|cs_|4242|5555555555554444|[0-9]|cvc|cvc=|"cvc":|password=|"password":|:|=|"|'|\\|\"|\.|\.\.\.| |-|\+|&|\{|\}|\[|\]|,|\n|[a-f]|é|–){0,30}"#;
 const PIECES: &str = r#"(sk_test_|cs_|4242|5555555555554444|[0-9]|%3[0-9]|%2[026D]|%22|\\u003[0-9]|\\u0022|cvc|cvc=|"cvc":|password=|"password":|:|=|"|'|\\|\.|\.\.\.| |-|\+|&|\{|\}|\[|\]|,|\n|[a-f]|é|–){0,30}"#;
+
+#[test]
+fn a_glance_is_enough_for_what_has_nothing_in_it() {
+    for line in [
+        "req_mii5q2lk_00000001 GET /functions/v1/sessions/sess_0VbyrzPGyXsU49b03SH1Ak7Z 200 0.123ms key_0VbyrzPGyXsU49b03SH1",
+        "listening on port 8080",
+    ] {
+        assert!(!may_hide(line.as_bytes()), "{line}");
+    }
+}
+
+#[test]
+fn a_glance_sees_a_card_in_whatever_way_its_digits_are_parted() {
+    for separator in [" ", "-", "+", ".", "\t", "\u{a0}", "–", " - "] {
+        let text = ["a", "4242", "4242", "4242", "4242", "b"].join(separator);
+        assert!(!find(&text, text.len()).is_empty(), "{text} has a card");
+        assert!(may_hide(text.as_bytes()), "{text}");
+    }
+}
 
 #[test]
 fn no_long_text_takes_for_ever() {

@@ -19,6 +19,9 @@ use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
 use crate::domain::refusal::Refusal;
 
+/// What our own answers are.
+const JSON: &str = "application/json";
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let sent = |name, route: fn() -> Route| {
         path(name, "POST, OPTIONS").route(route().guard(guard::Post()))
@@ -87,7 +90,7 @@ fn body_or_nothing(request: &HttpRequest, visit: &Visit) -> Result<Json, Refusal
 pub(in crate::http) fn kept_refusal(refused: &Refusal, request_id: &str) -> Reply {
     Reply {
         status: refusal::describe(refused).0,
-        content_type: Cow::Borrowed("application/json"),
+        content_type: Cow::Borrowed(JSON),
         headers: Vec::new(),
         body: refusal::body(refused, request_id),
     }

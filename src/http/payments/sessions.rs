@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{body_or_nothing, call_of, fresh, respond};
+use super::{JSON, body_or_nothing, call_of, fresh, respond};
 use crate::app::App;
 use crate::domain::idempotency::Reply;
 use crate::domain::refusal::Refusal;
@@ -27,8 +27,8 @@ pub(super) async fn read(
 ) -> Result<HttpResponse, Refusal> {
     let visit = Visit::of(&request)?;
     let asker = visit.anyone()?;
-    let session = visit.app.session(&asker.who, &id, visit.now)?;
-    Ok(fresh(Reply::json(200, &visit.app.session_object(&session))))
+    let body = visit.app.session_shown(&asker.who, &id, visit.now)?;
+    Ok(HttpResponse::Ok().content_type(JSON).body(body))
 }
 
 /// `PATCH /functions/v1/sessions/{id}`

@@ -1,9 +1,10 @@
 //! What a session shows: its members, its client secret, the address of its page.
 
+use atlas::domain::key::Mode;
 use serde_json::{Value, json};
 
 use super::{PRICE, Shop, merged, ok, path_of, seconds, text};
-use crate::world::NOON;
+use crate::world::{HOUR, NOON};
 
 /// A session with all that one can give.
 fn full() -> Value {
@@ -155,4 +156,35 @@ fn nothing_is_left_to_do_once_the_buyer_was_there() {
     let sale = shop.challenged();
     shop.answer(&sale, "authenticated");
     assert_eq!(shop.session(&sale)["next_action"], Value::Null);
+}
+
+#[test]
+fn what_one_was_shown_is_shown_to_nobody_who_may_not_see_it() {
+    let shop = Shop::new();
+    let other = shop.world.key_of("other", Mode::Test);
+    let sale = shop.sale_with(&json!({"expires": 3_600}));
+    let read_by = |secret: &str| shop.world.get(&sale.path()).bearer(secret).send();
+    let shown = shop.session(&sale);
+    assert_eq!(ok(&read_by(&sale.secret)), shown);
+    read_by(&other.secret).expect(404, "session_not_found");
+    shop.world.advance(HOUR);
+    read_by(&sale.secret).expect(401, "invalid_client_secret");
+    assert_eq!(shop.status(&sale), "canceled");
+}
+
+#[test]
+fn a_session_that_was_shown_is_shown_as_it_stands_after_each_change() {
+    let shop = Shop::new();
+    let (sale, other) = (shop.sale(), shop.sale());
+    let untouched = shop.session(&other);
+    let amount = || shop.session(&sale)["amount"].clone();
+    for price in [1_100, 1_200, 1_300] {
+        ok(&shop.update(&sale, &json!({ "amount": price })).send());
+        assert_eq!(amount(), price);
+        assert_eq!(amount(), price, "once more");
+        assert_eq!(shop.session(&other), untouched);
+    }
+    shop.pay(&sale, "tok_visa");
+    assert_eq!(shop.status(&sale), "succeeded");
+    assert_eq!(shop.session(&other), untouched);
 }

@@ -1,0 +1,60 @@
+//! Numbers of the store; `store` has their reasons at length.
+
+use std::time::Duration;
+
+/// How often a row that looks wrong is looked at again: the sweeper, too, removes what belongs together row by row.
+pub const VERIFY_LOOKS: usize = 3;
+/// How long the command line waits for a walk over all rows; a million take seconds.
+pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Bytes of rows that a backup packs at once: enough to pack well, little to hold.
+pub const BACKUP_FRAME: usize = 256 * 1024;
+/// Bytes of rows, packed or not, that a backup claims at most to have in one piece: the largest group behind a full piece.
+pub const BACKUP_FRAME_MAX: usize = 16 * 1024 * 1024;
+/// How hard zstd tries: its fastest ordinary level packs rows to a third.
+pub const BACKUP_COMPRESSION: i32 = 1;
+/// Bytes that may be written to the store while a backup is made: some minutes under full load.
+pub const BACKUP_SPOOL: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of those that are kept aside whatever the disk has left.
+pub const BACKUP_SPOOL_FREE: u64 = 1024 * 1024;
+/// Pieces of a backup that wait for who reads it.
+pub const BACKUP_PIECES: usize = 4;
+/// How long one of them waits at most, at the server and at the command line.
+pub const BACKUP_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a backup may take: nothing that has expired is removed meanwhile. Ten million records take some minutes.
+pub const BACKUP_MOST: Duration = Duration::from_secs(60 * 60);
+
+/// Commits that may wait for the writer; one more is told 503. Two seconds' worth at 2,000 commits a second.
+pub const QUEUE: usize = 4_096;
+/// Commits that share one sync at most.
+pub const GROUP_COMMITS: usize = 256;
+/// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
+pub const GROUP_BYTES: usize = 512 * 1024;
+/// Size of the journal: some thousand commits between two checkpoints, and a start that applies them in less than a
+/// second.
+pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
+/// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
+pub const SEGMENT: usize = 8 * 1024 * 1024;
+/// Page cache, in bytes. sled takes two to four times as much memory: under 300 MB with a million live records.
+pub const CACHE: u64 = 48 * 1024 * 1024;
+/// Free space under which new work is refused (503) instead of risking a half-written segment: eight segments.
+pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
+/// How long to wait for another process to let go of the store, as at a restart.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// A temporary store that nobody has for so long was left by a mock that was killed.
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How often to look whether it has.
+pub const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// A clock that is behind the store by more than this is worth a line in the log; less is the work of NTP.
+pub const CLOCK_BEHIND_NOTED: Duration = Duration::from_secs(5);
+/// A store that has seen a time so far ahead of the system's clock was given a wrong one, now or then: a person decides.
+pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Expired records that the sweeper removes in one step (some milliseconds).
+pub const SWEEP_STEP: usize = 500;
+/// Rest between two steps of the sweeper; none after a full step, so that it keeps up with any load.
+pub const SWEEP_REST: Duration = Duration::from_millis(200);
+/// An expired record is removed this much later, beyond the time a body may take: a request is judged by the time it
+/// came, and must still find the record that lived then.
+pub const SWEEP_MARGIN: Duration = Duration::from_secs(60);
+/// Day counts are kept this many days, for the operator to look back on.
+pub const DAYS_KEPT: u32 = 35;
