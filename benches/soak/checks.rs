@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::client::create;
 use crate::ledger::{Key, Ledger, Order};
-use crate::process::{Atlas, create_key};
 use crate::run::Memory;
 use crate::wire::{Manner, Request, Wire};
 use crate::{Outcome, RECORDS_LIVE};
@@ -22,10 +21,10 @@ const READERS: usize = 8;
 /// A record is looked for when it lives this long yet: the checks take their time.
 const MARGIN: Duration = Duration::from_secs(60);
 
-pub fn check(ledger: &Ledger, server: &Atlas, memory: &Memory) -> Outcome<()> {
+pub fn check(ledger: &Ledger, memory: &Memory) -> Outcome<()> {
     let ran = ledger.started.elapsed();
     flat(ledger, memory);
-    orders_are_there(ledger, server)?;
+    orders_are_there(ledger);
     std::thread::sleep(QUIET);
     let kills = ledger.kills.load(Ordering::SeqCst);
     for (number, key) in ledger.keys.iter().enumerate() {
@@ -174,17 +173,8 @@ fn slots_are_back(ledger: &Ledger, (number, key): (usize, &Key)) {
 }
 
 /// Every session that was shown is there, and every record that still lives.
-fn orders_are_there(ledger: &Ledger, server: &Atlas) -> Outcome<()> {
-    let unlimited = [
-        "--per-minute",
-        "1000000000",
-        "--per-day",
-        "1000000000",
-        "--concurrent",
-        "1000",
-    ];
-    let made = create_key(&server.directory, &unlimited);
-    let secret = made["secret"].as_str().ok_or("a key without a secret")?;
+fn orders_are_there(ledger: &Ledger) {
+    let secret = ledger.unlimited.secret.as_str();
     let orders = ledger.orders.lock();
     let replayed = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -209,7 +199,6 @@ fn orders_are_there(ledger: &Ledger, server: &Atlas) -> Outcome<()> {
         orders.len(),
         replayed.load(Ordering::Relaxed)
     );
-    Ok(())
 }
 
 /// Whether its record was looked for, too.

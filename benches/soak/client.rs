@@ -12,6 +12,10 @@ use crate::wire::{Answer, Manner, Request, Wire};
 
 /// A client rests up to this long between two requests.
 const REST: Duration = Duration::from_millis(1_000);
+/// Orders that a client has open at most before it brings them to their end.
+const OPEN: usize = 10;
+/// How long what is open at the end may take.
+const LAST: Duration = Duration::from_secs(120);
 /// What is repeated must be younger than this part of a record's life.
 const YOUNG: u32 = 2;
 
@@ -22,7 +26,6 @@ pub fn random(end: u64) -> u64 {
 
 /// An order that is not answered yet; it is sent again until it is.
 struct Open {
-    key: usize,
     idempotency_key: String,
     amount: u32,
 }
@@ -52,10 +55,16 @@ impl<'a> Client<'a> {
             std::thread::sleep(REST.mul_f64(random(1_000) as f64 / 1_000.0));
             self.act();
         }
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while !self.open.is_empty() && Instant::now() < deadline {
-            self.finish();
-            std::thread::sleep(REST);
+        let deadline = Instant::now() + LAST;
+        while let Some(open) = self.open.pop() {
+            let before = self.open.len();
+            self.try_to_finish(open, &self.ledger.unlimited, Manner::Quick);
+            if self.open.len() > before {
+                if Instant::now() > deadline {
+                    break;
+                }
+                std::thread::sleep(REST);
+            }
         }
         if let Some(open) = self.open.first() {
             let key = &open.idempotency_key;
@@ -66,6 +75,8 @@ impl<'a> Client<'a> {
     fn act(&mut self) {
         let (key, drawn) = (self.any_key(), random(100));
         match drawn {
+            // Only orders are refused so often that more of them would be open in the end than can be answered.
+            0..31 if self.open.len() >= OPEN => self.finish(),
             0..25 => self.order(key, Manner::Quick),
             25..28 => self.order(key, Manner::SlowBody),
             28..31 => self.order(key, Manner::SlowHead),
@@ -143,23 +154,21 @@ impl<'a> Client<'a> {
         expected
     }
 
-    fn new_order(&mut self, key: usize) -> Open {
+    fn new_order(&mut self) -> Open {
         self.orders += 1;
         Open {
-            key,
             idempotency_key: format!("order-{}-{}", self.number, self.orders),
             amount: 100 + random(10_000) as u32,
         }
     }
 
     fn order(&mut self, key: usize, manner: Manner) {
-        let open = self.new_order(key);
-        self.try_to_finish(open, manner);
+        let open = self.new_order();
+        self.try_to_finish(open, self.key(key), manner);
     }
 
     /// Sends an open order, and keeps it open when it is not answered for good.
-    fn try_to_finish(&mut self, open: Open, manner: Manner) {
-        let key = self.key(open.key);
+    fn try_to_finish(&mut self, open: Open, key: &Key, manner: Manner) {
         let answer = self.ask(
             &create(&key.secret, &open.idempotency_key, open.amount),
             manner,
@@ -185,10 +194,10 @@ impl<'a> Client<'a> {
     }
 
     fn finish(&mut self) {
-        if let Some(mut open) = self.open.pop() {
+        if let Some(open) = self.open.pop() {
             // A key whose day is over would keep it for ever; all are of one account.
-            open.key = self.any_key();
-            self.try_to_finish(open, Manner::Quick);
+            let key = self.key(self.any_key());
+            self.try_to_finish(open, key, Manner::Quick);
         }
     }
 
@@ -253,7 +262,7 @@ impl<'a> Client<'a> {
 
     /// Hangs up in the midst, by a reset. What it ordered must not be stuck.
     fn give_up(&mut self, key: usize, in_body: bool) {
-        let open = self.new_order(key);
+        let open = self.new_order();
         let Some(wire) = self
             .wire
             .take()

@@ -39,6 +39,8 @@ pub struct Order {
 
 pub struct Ledger {
     pub keys: Vec<Key>,
+    /// One that is never refused, for what comes after the run.
+    pub unlimited: Key,
     pub orders: Mutex<Vec<Order>>,
     pub address: SocketAddr,
     pub started: Instant,
@@ -50,9 +52,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(keys: Vec<Key>, address: SocketAddr) -> Self {
+    pub fn new(keys: Vec<Key>, unlimited: Key, address: SocketAddr) -> Self {
         Self {
             keys,
+            unlimited,
             orders: Mutex::default(),
             address,
             started: Instant::now(),

@@ -33,8 +33,12 @@ pub fn run(time: Duration, with_kills: bool) -> Outcome<()> {
     let temporary = tempfile::tempdir()?;
     let directory = temporary.path().join("data");
     let mut server = start(&directory, None);
-    let keys = (0..KEYS).map(|number| make_key(&directory, number));
-    let ledger = Ledger::new(keys.collect::<Outcome<_>>()?, server.address);
+    let keys = (0..KEYS).map(|number| make_limited_key(&directory, number));
+    let ledger = Ledger::new(
+        keys.collect::<Outcome<_>>()?,
+        make_key(&directory, [1_000_000_000, 1_000_000_000, 1_000])?,
+        server.address,
+    );
     println!("{CONNECTIONS} connections, {KEYS} keys, {time:.0?}, kills: {with_kills}");
     let memory = std::thread::scope(|scope| {
         let clients = (0..CONNECTIONS).map(|number| {
@@ -58,7 +62,7 @@ pub fn run(time: Duration, with_kills: bool) -> Outcome<()> {
     for (what, times) in ledger.tally() {
         println!("| {what} | {times} |");
     }
-    checks::check(&ledger, &server, &memory)?;
+    checks::check(&ledger, &memory)?;
     let status = server.terminate();
     if !status.success() {
         ledger.broken(format!("it ended with {status}"));
@@ -90,19 +94,26 @@ fn start(directory: &Path, address: Option<SocketAddr>) -> Atlas {
 }
 
 /// The first fifth gets more than its limits allow, and some have a day that ends early.
-fn make_key(directory: &Path, number: usize) -> Outcome<Key> {
+fn make_limited_key(directory: &Path, number: usize) -> Outcome<Key> {
     let is_busy = number < KEYS / 5;
     let (per_minute, concurrent) = if is_busy { (600, 8) } else { (6_000, 50) };
     let per_day = if number % 10 == 3 { 1_500 } else { 5_000_000 };
+    make_key(directory, [per_minute, per_day, concurrent])
+}
+
+/// A key with these limits a minute, a day and at once.
+fn make_key(directory: &Path, limits: [u64; 3]) -> Outcome<Key> {
+    let [per_minute, per_day, concurrent] = limits.map(|limit| limit.to_string());
     let flags = [
-        "--per-minute".to_owned(),
-        per_minute.to_string(),
-        "--per-day".to_owned(),
-        per_day.to_string(),
-        "--concurrent".to_owned(),
-        concurrent.to_string(),
+        "--per-minute",
+        &per_minute,
+        "--per-day",
+        &per_day,
+        "--concurrent",
+        &concurrent,
     ];
-    let made = create_key(directory, &flags.each_ref().map(String::as_str));
+    let made = create_key(directory, &flags);
+    let [per_minute, per_day, concurrent] = limits;
     Ok(Key {
         secret: made["secret"]
             .as_str()
@@ -110,7 +121,7 @@ fn make_key(directory: &Path, number: usize) -> Outcome<Key> {
             .to_owned(),
         per_minute,
         per_day,
-        concurrent,
+        concurrent: usize::try_from(concurrent)?,
         admitted: AtomicU64::new(0),
         unsure: AtomicU64::new(0),
     })
