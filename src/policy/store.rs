@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// How often a row that looks wrong is looked at again: the sweeper, too, removes what belongs together row by row.
 pub const VERIFY_LOOKS: usize = 3;
+/// Rows whose counterparts are looked for at once: 12 MB of keys, with which a million rows need two ways through a table.
+pub const VERIFY_PAIRS: usize = 500_000;
 /// How long the command line waits for a walk over all rows; a million take seconds.
 pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 

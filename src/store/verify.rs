@@ -1,5 +1,7 @@
 //! A walk over every row: whether it can be read, and whether it agrees with what it points to and with what points to it.
 
+mod pairs;
+
 use serde::{Deserialize, Serialize};
 
 use super::rows::{self, Row, Table, Unreadable};
@@ -57,13 +59,8 @@ impl Store {
         let mut found = Verification::default();
         let mut suspects = Vec::new();
         for table in Table::ALL {
-            for row in self.trees.of(table).iter() {
-                let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
-                found.rows += 1;
-                if self.wrong_with(table, &key, &value, now)?.is_some() {
-                    suspects.push((table, key));
-                }
-            }
+            let of_table = self.walk(table, now, &mut found.rows)?;
+            suspects.extend(of_table.into_iter().map(|key| (table, key)));
         }
         // Rows of one commit are applied one after the other. What is wrong stays so when all that came is there.
         for _ in 0..policy::VERIFY_LOOKS {
@@ -104,6 +101,31 @@ impl Store {
         Ok(found)
     }
 
+    /// The keys of rows of a table that look wrong, in their order.
+    fn walk(
+        &self,
+        table: Table,
+        now: Timestamp,
+        rows: &mut u64,
+    ) -> Result<Vec<sled::IVec>, Unavailable> {
+        let (mut suspects, mut pairs) = (Vec::new(), Vec::new());
+        for row in self.trees.of(table).iter() {
+            let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
+            *rows += 1;
+            if let Some(pair) = pairs::pair_of(table, &key, &value) {
+                pairs.push(pair);
+                if pairs.len() == policy::VERIFY_PAIRS {
+                    self.look_at_pairs(table, &mut pairs, now, &mut suspects)?;
+                }
+            } else if self.wrong_alone(table, &key, &value)?.is_some() {
+                suspects.push(key);
+            }
+        }
+        self.look_at_pairs(table, &mut pairs, now, &mut suspects)?;
+        suspects.sort_unstable();
+        Ok(suspects)
+    }
+
     fn look_again(&self, table: Table, key: &[u8], now: Timestamp) -> Looked {
         let value = self.trees.of(table).get(key);
         match value.map_err(|e| unreadable(table.name(), &e))? {
@@ -113,13 +135,24 @@ impl Store {
     }
 
     fn wrong_with(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Looked {
+        match pairs::pair_of(table, key, value) {
+            Some(pair) => self.wrong_with_pair(table, &pair, now),
+            None => self.wrong_alone(table, key, value),
+        }
+    }
+
+    /// What is wrong with a row that is not one half of a pair, though others of its table may be.
+    fn wrong_alone(&self, table: Table, key: &[u8], value: &[u8]) -> Looked {
         let unreadable = Some(Wrong::Content("it can't be read"));
         let looked =
             match table {
                 Table::Keys => rows::decode_key(value).map(|read| Ok(named_by(&read, key))),
                 Table::LastUsed => rows::decode_time(value).map(|_| self.of_a_key(key)),
-                Table::Replies => rows::decode_time(value).map(|at| self.reply(key, at)),
-                Table::Answers => self.answer(key, value, now),
+                Table::Replies => rows::decode_time(value)
+                    .map(|_| Ok(Some(Wrong::Content("its key can't be read")))),
+                Table::Answers => rows::decode_answer_key(key)
+                    .and_then(|(expires_at, _)| rows::decode_record(value, expires_at))
+                    .map(|_| Ok(Some(Wrong::Content("it came after its time was over")))),
                 Table::Sessions => {
                     payments::decode_session(value).map(|read| self.session_row(key, &read))
                 }
@@ -175,31 +208,6 @@ impl Store {
     fn of_a_key(&self, id: &[u8]) -> Looked {
         let there = self.has(Table::Keys, id)?;
         Ok((!there).then_some(Wrong::Pointer("it is of no API key")))
-    }
-
-    fn reply(&self, key: &[u8], expires_at: Timestamp) -> Looked {
-        let Ok(id) = key.try_into() else {
-            return Ok(Some(Wrong::Content("its key can't be read")));
-        };
-        let there = self.has(Table::Answers, &rows::answer_key(expires_at, id))?;
-        Ok((!there).then_some(Wrong::Content("its answer is missing")))
-    }
-
-    fn answer(&self, key: &[u8], value: &[u8], now: Timestamp) -> Result<Looked, Unreadable> {
-        let (expires_at, id) = rows::decode_answer_key(key)?;
-        let record = rows::decode_record(value, expires_at)?;
-        if record.first_at > expires_at {
-            let what = "it came after its time was over";
-            return Ok(Ok(Some(Wrong::Content(what))));
-        }
-        // Under the same idempotency key there may be a later one.
-        let pointed = self.read(Table::Replies, &id, rows::decode_time);
-        Ok(pointed.map(|at| {
-            let is_led_to = at.is_some_and(|at| at >= expires_at);
-            // The sweeper removes what leads there first, and a kill may come between: the next sweep ends it.
-            let is_over = expires_at < now;
-            (!is_led_to && !is_over).then_some(Wrong::Content("no idempotency key leads to it"))
-        }))
     }
 
     fn session_row(&self, key: &[u8], session: &Session) -> Looked {
