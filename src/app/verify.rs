@@ -8,8 +8,8 @@ use super::App;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::secret::Pepper;
-use crate::entropy;
 use crate::store::{Options, Store, Unavailable, Verification};
+use crate::{entropy, policy};
 
 /// What is asked about the store as a whole, by the command line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub(super) fn open_alone(settings: &Settings) -> Result<(Store, Pepper), String>
 
 pub(super) fn options_of(settings: &Settings) -> Options {
     Options {
-        cache: settings.store_cache,
+        cache: settings.store_cache.min(policy::CACHE_ALONE),
         min_free_disk: settings.min_free_disk,
         latest: None,
     }

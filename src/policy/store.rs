@@ -13,6 +13,10 @@ pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub const BACKUP_FRAME: usize = 256 * 1024;
 /// Bytes of rows, packed or not, that a backup claims at most to have in one piece: the largest group behind a full piece.
 pub const BACKUP_FRAME_MAX: usize = 16 * 1024 * 1024;
+/// Threads that put the rows of a backup into their tables; more would wait for each other at sled's log.
+pub const RESTORE_THREADS: usize = 2;
+/// Pieces of a backup that wait for them.
+pub const RESTORE_QUEUE: usize = 2;
 /// How hard zstd tries: its fastest ordinary level packs rows to a third.
 pub const BACKUP_COMPRESSION: i32 = 1;
 /// Bytes that may be written to the store while a backup is made: some minutes under full load.
@@ -39,6 +43,8 @@ pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
 pub const SEGMENT: usize = 8 * 1024 * 1024;
 /// Page cache, in bytes. sled takes two to four times as much memory: under 300 MB with a million live records.
 pub const CACHE: u64 = 48 * 1024 * 1024;
+/// The same of a command that goes through the whole store once and then ends: a million records in 200 MB.
+pub const CACHE_ALONE: u64 = 4 << 20;
 /// Free space under which new work is refused (503) instead of risking a half-written segment: eight segments.
 pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 /// How long to wait for another process to let go of the store, as at a restart.

@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub use self::file::{Kept, NewFile, keep_latest, name_of, open_backup};
 pub use self::frames::{Extent, Head, Summary};
 use self::frames::{Kind, Writer};
-pub(super) use self::reader::{Part, Reader, unpack};
+pub(super) use self::reader::{Packed, Part, Reader, unpack};
 pub(super) use self::tap::Tap;
 use super::Store;
 use super::format::FORMAT;
@@ -122,7 +122,7 @@ fn copy(
     let resting = source.unlogged.lock();
     let (mut encoded, mut count) = (Vec::new(), 0);
     for table in Table::ALL {
-        for row in source.trees.of(table).iter() {
+        for row in source.trees.rows(table) {
             let (key, value) = row.map_err(|e| format!("the store can't be read: {e}"))?;
             rows::encode_rows(&[Row::put(table, &key, value.to_vec())], &mut encoded);
             count += 1;

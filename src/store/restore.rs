@@ -5,16 +5,21 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use zstd::bulk::Decompressor;
 
-use super::backup::{Part, Reader, Summary, unpack};
+use super::backup::{Packed, Part, Reader, Summary, unpack};
 use super::format::{self, FORMAT};
+use super::rows::Row;
 use super::tables::Tables;
 use super::wal::Wal;
 use super::{Options, Store, Unavailable, Verification, open, owner, rows};
+use crate::policy;
 
 /// What became of a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,17 +140,16 @@ fn fill(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<
     let meta = db.open_tree("meta").map_err(|e| open::unreadable(&e))?;
     open::put_pepper(dir, &meta, reader.pepper)?;
     let tables = Tables::new(db, &store_dir)?;
-    let mut unpacker = Decompressor::new().map_err(|e| e.to_string())?;
-    let mut unpacked = Vec::new();
-    let unwritable = |e: sled::Error| format!("the store can't be written: {e}");
+    let mut next = put_rows(reader, &tables)?;
+    let mut unpacker = Unpacker::new()?;
     loop {
-        match reader.next()? {
-            Part::Rows(count, packed) => {
-                let rows = unpack(&mut unpacker, &packed, &mut unpacked)
-                    .and_then(|()| rows::decode_rows(&unpacked).ok())
-                    .filter(|rows| rows.len() == count as usize)
-                    .ok_or_else(|| reader.damaged())?;
+        next = match next {
+            // Behind the first change rows are in their order, too.
+            Part::Rows(count, packed) | Part::Changes(count, packed) => {
+                let rows = unpacker.rows(count, &packed);
+                let rows = rows.ok_or_else(|| reader.damaged())?;
                 tables.trees.apply_all(&rows).map_err(unwritable)?;
+                reader.next()?
             }
             Part::End(backup) => {
                 let extent = backup.extent;
@@ -157,5 +161,77 @@ fn fill(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<
                 return Ok(backup);
             }
         }
+    }
+}
+
+fn unwritable(error: sled::Error) -> String {
+    format!("the store can't be written: {error}")
+}
+
+/// Puts the rows into their tables, on several threads, since most of it is work of sled's. Gives what comes behind them.
+fn put_rows(reader: &mut Reader<impl Read>, tables: &Tables) -> Result<Part, String> {
+    std::thread::scope(|scope| {
+        let (sender, queue) = sync_channel::<Vec<Row>>(policy::RESTORE_QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        let threads: Vec<_> = (0..policy::RESTORE_THREADS)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                let next = move || queue.lock().recv().ok();
+                scope.spawn(move || {
+                    std::iter::from_fn(next).try_for_each(|rows| tables.trees.apply_all(&rows))
+                })
+            })
+            .collect();
+        // Theirs alone: when all of them have failed, nothing can be sent any more.
+        drop(queue);
+        let read = read_rows(reader, &sender);
+        drop(sender);
+        for thread in threads {
+            let put = thread.join();
+            put.map_err(|_| "the rows can't be put into their tables".to_owned())?
+                .map_err(unwritable)?;
+        }
+        read
+    })
+}
+
+/// Reads rows up to the first part that is none.
+fn read_rows(
+    reader: &mut Reader<impl Read>,
+    sender: &SyncSender<Vec<Row>>,
+) -> Result<Part, String> {
+    let mut unpacker = Unpacker::new()?;
+    loop {
+        match reader.next()? {
+            Part::Rows(count, packed) => {
+                let rows = unpacker.rows(count, &packed);
+                let rows = rows.ok_or_else(|| reader.damaged())?;
+                sender
+                    .send(rows)
+                    .map_err(|_| "the store can't be written".to_owned())?;
+            }
+            other @ (Part::Changes(..) | Part::End(_)) => return Ok(other),
+        }
+    }
+}
+
+struct Unpacker {
+    zstd: Decompressor<'static>,
+    unpacked: Vec<u8>,
+}
+
+impl Unpacker {
+    fn new() -> Result<Self, String> {
+        Ok(Self {
+            zstd: Decompressor::new().map_err(|e| e.to_string())?,
+            unpacked: Vec::new(),
+        })
+    }
+
+    /// None when they are not so many, or can't be read.
+    fn rows(&mut self, count: u32, packed: &Packed) -> Option<Vec<Row>> {
+        unpack(&mut self.zstd, packed, &mut self.unpacked)?;
+        let rows = rows::decode_rows(&self.unpacked).ok()?;
+        (rows.len() == count as usize).then_some(rows)
     }
 }

@@ -109,7 +109,7 @@ impl Store {
         rows: &mut u64,
     ) -> Result<Vec<sled::IVec>, Unavailable> {
         let (mut suspects, mut pairs) = (Vec::new(), Vec::new());
-        for row in self.trees.of(table).iter() {
+        for row in self.trees.rows(table) {
             let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
             *rows += 1;
             if let Some(pair) = pairs::pair_of(table, &key, &value) {

@@ -10,8 +10,10 @@ use crate::policy;
 
 /// What a backup goes on with.
 pub(in crate::store) enum Part {
-    /// So many rows or changes, packed.
+    /// So many rows as they were found, packed: no two of them are the same.
     Rows(u32, Packed),
+    /// So many changes of those, packed, to be done in their order.
+    Changes(u32, Packed),
     /// All was there.
     End(Summary),
 }
@@ -103,13 +105,12 @@ impl<R: Read> Reader<R> {
         match kind {
             Kind::Rows | Kind::Changes => {
                 let (count, packed) = decode_rows(&payload).ok_or_else(|| self.damaged())?;
-                let counted = if kind == Kind::Rows {
-                    &mut self.rows
-                } else {
-                    &mut self.changes
-                };
-                *counted += u64::from(count);
-                Ok(Part::Rows(count, packed))
+                if kind == Kind::Rows {
+                    self.rows += u64::from(count);
+                    return Ok(Part::Rows(count, packed));
+                }
+                self.changes += u64::from(count);
+                Ok(Part::Changes(count, packed))
             }
             Kind::End => {
                 let extent = decode_extent(&payload).ok_or_else(|| self.damaged())?;
