@@ -20,9 +20,10 @@ const HEADERS_MAX: usize = 32;
 /// Digits of the number that makes a request unlike the others.
 const DIGITS: usize = 12;
 
-/// Requests to send, all alike or each with a number of its own.
+/// Requests to send: some in turn, or each with a number of its own.
 pub struct Requests {
-    bytes: Vec<u8>,
+    all: Vec<Vec<u8>>,
+    turn: usize,
     number: Option<(usize, u64)>,
     left: u64,
 }
@@ -30,8 +31,14 @@ pub struct Requests {
 impl Requests {
     /// The same request again and again.
     pub fn same(bytes: Vec<u8>) -> Self {
+        Self::in_turn(vec![bytes])
+    }
+
+    /// These in turn, again and again.
+    pub const fn in_turn(all: Vec<Vec<u8>>) -> Self {
         Self {
-            bytes,
+            all,
+            turn: 0,
             number: None,
             left: u64::MAX,
         }
@@ -45,7 +52,8 @@ impl Requests {
             .position(|window| window == place)
             .ok_or("the request has no place for a number")?;
         Ok(Self {
-            bytes,
+            all: vec![bytes],
+            turn: 0,
             number: Some((at + place.len() - DIGITS, 0)),
             left,
         })
@@ -61,15 +69,18 @@ impl Requests {
 
     fn next(&mut self) -> Option<&[u8]> {
         self.left = self.left.checked_sub(1)?;
+        let turn = self.turn;
+        self.turn = (turn + 1) % self.all.len().max(1);
+        let bytes = self.all.get_mut(turn)?;
         if let Some((at, number)) = &mut self.number {
             let mut rest = *number;
             *number += 1;
-            for digit in self.bytes[*at..*at + DIGITS].iter_mut().rev() {
+            for digit in bytes[*at..*at + DIGITS].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }
         }
-        Some(&self.bytes)
+        Some(bytes)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::stats::{Sample, median};
 use crate::{Outcome, bare, disk, load};
 
 const ROUNDS: usize = 5;
+/// Sessions that are read in turn: those of as many buyers who are at the till.
+const READ: usize = 200;
 /// After each run, for what it left behind: closed connections, pages to be written.
 const REST: Duration = Duration::from_millis(200);
 const PLAN: Plan = Plan {
@@ -59,13 +61,17 @@ struct Round {
 
 impl Bench<'_> {
     fn reads(&self) -> Outcome<Row> {
-        let made = ask(self.atlas.address, &create_session(&self.secret, "a read"))?;
-        let made: serde_json::Value = serde_json::from_slice(&made.body)?;
-        let id = made["id"].as_str().ok_or("a session without an id")?;
-        let mut requests = Requests::same(read_session(&self.secret, id));
-        let rounds = self.compare("a", &read_session(&self.secret, id), &mut requests, || {
-            Ok(())
-        })?;
+        let read_one = |number: usize| -> Outcome<Vec<u8>> {
+            let request = create_session(&self.secret, &format!("read {number}"));
+            let made: serde_json::Value =
+                serde_json::from_slice(&ask(self.atlas.address, &request)?.body)?;
+            let id = made["id"].as_str().ok_or("a session without an id")?;
+            Ok(read_session(&self.secret, id))
+        };
+        let reads: Vec<_> = (0..READ).map(read_one).collect::<Outcome<_>>()?;
+        let sample = reads.first().ok_or("nothing to read")?.clone();
+        let mut requests = Requests::in_turn(reads);
+        let rounds = self.compare("a", &sample, &mut requests, || Ok(()))?;
         Ok(beside_bare(
             "a. `GET sessions/{id}`: authenticated and limited",
             &rounds,

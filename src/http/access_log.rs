@@ -177,7 +177,10 @@ fn lines(headers: &HeaderMap) -> String {
         match *name {
             AUTHORIZATION => push_credentials(&mut out, value),
             _ if lets_in(name) => out.push_str("..."),
-            _ => out.push_str(&String::from_utf8_lossy(value.as_bytes())),
+            _ => match std::str::from_utf8(value.as_bytes()) {
+                Ok(text) => out.push_str(text),
+                Err(_) => out.push_str(&String::from_utf8_lossy(value.as_bytes())),
+            },
         }
         out.push('\n');
     }
