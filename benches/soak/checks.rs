@@ -213,7 +213,7 @@ fn is_there(ledger: &Ledger, wire: &mut Wire, secret: &str, order: &Order) -> Op
             shown.text()
         ));
     }
-    if order.at.elapsed() + MARGIN > RECORDS_LIVE {
+    if order.first_sent.elapsed() + MARGIN > RECORDS_LIVE {
         return Some(false);
     }
     let request = create(secret, &order.idempotency_key, order.amount);

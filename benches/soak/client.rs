@@ -28,6 +28,8 @@ pub fn random(end: u64) -> u64 {
 struct Open {
     idempotency_key: String,
     amount: u32,
+    /// The server may have done it from then on, and its record ends by that.
+    first_sent: Instant,
 }
 
 pub struct Client<'a> {
@@ -159,6 +161,7 @@ impl<'a> Client<'a> {
         Open {
             idempotency_key: format!("order-{}-{}", self.number, self.orders),
             amount: 100 + random(10_000) as u32,
+            first_sent: Instant::now(),
         }
     }
 
@@ -188,6 +191,7 @@ impl<'a> Client<'a> {
             idempotency_key: open.idempotency_key,
             amount: open.amount,
             answer: *blake3::hash(&answer.body).as_bytes(),
+            first_sent: open.first_sent,
             at: Instant::now(),
             changed: false,
         });
@@ -205,6 +209,7 @@ impl<'a> Client<'a> {
         let Some(order) = self
             .ledger
             .order_within(RECORDS_LIVE / YOUNG, random(u64::MAX))
+            .filter(|order| order.first_sent.elapsed() < RECORDS_LIVE / YOUNG)
         else {
             return;
         };

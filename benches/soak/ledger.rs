@@ -32,6 +32,8 @@ pub struct Order {
     pub session: String,
     pub client_secret: String,
     pub answer: [u8; 32],
+    /// Its record is not older than this.
+    pub first_sent: Instant,
     pub at: Instant,
     /// It was paid since, so it is not shown as it was any more.
     pub changed: bool,
