@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use atlas::app::Standing;
-use atlas::domain::idempotency::IdempotencyKey;
 use atlas::domain::key::{Account, Mode, OwnLimits};
 
-use super::{ask, mock, sessions, tell};
+use super::{ask, mock, sessions, standing_of, tell};
 use crate::world::{HOUR, NOON, World};
 
 const CLOCK: &str = "/_mock/clock";
@@ -97,12 +96,8 @@ fn an_idempotency_key_is_new_a_day_later_and_its_record_gone_when_that_is_said()
     let second = order.send();
     assert!(!second.replayed() && second.session() != first);
     moved(&world, r#"{"advance":"25h"}"#);
-    let name = IdempotencyKey::parse(b"order_1").expect("a key");
-    let now = world.app.clock.now();
-    let standing = world
-        .app
-        .standing_of(&Account::default(), Mode::Test, &name, now);
-    assert!(matches!(standing, Ok(Standing::Unknown)), "{standing:?}");
+    let standing = standing_of(&world, "order_1");
+    assert!(matches!(standing, Standing::Unknown), "{standing:?}");
     assert_eq!(sessions(&world), 2);
 }
 

@@ -1,7 +1,9 @@
 //! `delay`: a request that is slow as a real one is: it has its place, and has done nothing yet. Tests end the wait by
 //! moving the clock beyond it.
 
-use super::{all_slots_come_back, fault, mock, running, sessions, tell};
+use atlas::app::Standing;
+
+use super::{all_slots_come_back, fault, mock, running, sessions, standing_of, tell};
 use crate::world::{Held, Key, Request, World, eventually};
 
 fn slow(world: &World, key: &Key) -> Held {
@@ -13,6 +15,14 @@ fn slowly(world: &World, key: &Key, request: Request) -> Held {
     let before = running(world, key);
     let held = request.start();
     eventually("it runs", || running(world, key) > before);
+    held
+}
+
+/// The same under an idempotency key, which it has taken once this returns: a slot comes first.
+fn slowly_once(world: &World, key: &Key, request: Request, name: &str) -> Held {
+    let held = slowly(world, key, request);
+    let has_it = || matches!(standing_of(world, name), Standing::Running);
+    eventually("it has its place", has_it);
     held
 }
 
@@ -43,7 +53,7 @@ fn while_a_delayed_request_runs_its_repetition_is_told_to_wait() {
     let world = mock();
     let key = world.key();
     let order = || world.order(&key).idempotent("slow");
-    let held = slowly(&world, &key, order());
+    let held = slowly_once(&world, &key, order(), "slow");
     let early = order().send();
     early.expect(409, "idempotency_key_in_use");
     assert_eq!(early.header("retry-after"), Some("1"));
@@ -63,7 +73,7 @@ fn who_hangs_up_in_a_delay_gives_the_place_back() {
     let world = mock();
     let key = world.key();
     let order = || world.order(&key).idempotent("slow");
-    let held = slowly(&world, &key, order());
+    let held = slowly_once(&world, &key, order(), "slow");
     held.connection.reset();
     eventually("it is over", || running(&world, &key) == 0);
     assert_eq!(order().send().status, 201);

@@ -10,6 +10,9 @@ mod limits;
 mod requests;
 mod reset;
 
+use atlas::app::Standing;
+use atlas::domain::idempotency::IdempotencyKey;
+use atlas::domain::key::{Account, Mode};
 use serde_json::Value;
 
 use crate::world::{Key, Request, Response, World, eventually};
@@ -65,6 +68,14 @@ pub fn sessions(world: &World) -> usize {
 pub fn running(world: &World, key: &Key) -> u32 {
     let entry = world.app.key(&key.id).expect("the key is known");
     entry.limiter.running()
+}
+
+/// What stands under an idempotency key of the test keys.
+pub fn standing_of(world: &World, name: &str) -> Standing {
+    let name = IdempotencyKey::parse(name.as_bytes()).expect("a key");
+    let (account, now) = (Account::default(), world.app.clock.now());
+    let standing = world.app.standing_of(&account, Mode::Test, &name, now);
+    standing.expect("the store reads")
 }
 
 #[track_caller]
