@@ -65,7 +65,8 @@ pub struct Given {
     /// How long a kept answer is replayed, from the first request [default: 24h]
     #[arg(long, env = "ATLAS_IDEMPOTENCY_LIFETIME", value_name = "TIME")]
     pub(super) idempotency_lifetime: Option<Span>,
-    /// Origin of a web page that may call the API, as https://shop.example; repeatable [default: none]
+    /// Origin of a web page that may call the API, as https://shop.example; repeatable, in the variable parted by commas
+    /// [default: none]
     #[arg(
         long,
         env = "ATLAS_ALLOW_ORIGIN",
