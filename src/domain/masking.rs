@@ -40,6 +40,14 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     masked_beginning(text, text.len())
 }
 
+/// What may be shown of a text that is one secret from its beginning to its end; None of any other.
+pub fn masked_secret(text: &str) -> Option<String> {
+    let (from, to, end) = secret_at(text.as_bytes(), 0)?;
+    let is_all = end == text.len();
+    let (start, tail) = (text.get(..from)?, text.get(to..)?);
+    is_all.then(|| [start, DOTS, tail].concat())
+}
+
 /// The first `most` bytes of the text, masked with regard to what follows: the part of a card number that stands before
 /// the cut is masked like the whole.
 pub fn masked_beginning(text: &str, most: usize) -> Cow<'_, str> {

@@ -1,9 +1,9 @@
 //! One line a request, written when its answer has been sent or its client is gone: whatever happens to it.
 
+mod line;
 mod members;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use actix_web::http::header::{
 use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
+use self::line::Line;
 use self::members::Members;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::forward::Reached;
@@ -22,7 +23,7 @@ use crate::app::request_log::{Captured, Exchange};
 use crate::app::{App, Face, KeyEntry};
 use crate::domain::fault::Fault;
 use crate::domain::limit::Scope;
-use crate::domain::masking::masked;
+use crate::domain::masking::masked_secret;
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -35,16 +36,6 @@ pub(super) enum Note {
     Nothing,
     Replayed,
     RefusedBy(Scope),
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => Ok(()),
-            Self::Replayed => f.write_str(" replayed"),
-            Self::RefusedBy(scope) => write!(f, " refused by {}", scope.as_str()),
-        }
-    }
 }
 
 /// A request on its way, and what is remembered of it. When it is dropped, the line is written, and the request is
@@ -167,46 +158,61 @@ impl AccessLine {
 
 /// Headers as they may be kept: none of them lets anybody in.
 fn lines(headers: &HeaderMap) -> String {
-    let mut out = String::with_capacity(policy::USUAL_HEADERS);
+    let mut out = Vec::with_capacity(policy::USUAL_HEADERS);
     for (name, value) in headers {
         if out.len() > policy::CAPTURED_HEADERS {
             break;
         }
-        out.push_str(name.as_str());
-        out.push_str(": ");
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
         match *name {
-            AUTHORIZATION => push_credentials(&mut out, value),
-            _ if lets_in(name) => out.push_str("..."),
-            _ => match std::str::from_utf8(value.as_bytes()) {
-                Ok(text) => out.push_str(text),
-                Err(_) => out.push_str(&String::from_utf8_lossy(value.as_bytes())),
-            },
+            AUTHORIZATION => out.extend_from_slice(credentials(value).as_bytes()),
+            _ if lets_in(name) => out.extend_from_slice(b"..."),
+            _ => out.extend_from_slice(value.as_bytes()),
         }
-        out.push('\n');
+        out.push(b'\n');
     }
-    out
+    // Nearly always it is text, and found to be that in one look at all of it.
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// Whether the name of a header says that its value lets somebody in. What ours says of how to come in does not.
 fn lets_in(name: &HeaderName) -> bool {
-    const WORDS: [&str; 7] = [
-        "auth", "cookie", "key", "password", "secret", "session", "token",
-    ];
-    let name_of = name.as_str().as_bytes();
-    let says = name_of.windows(3).enumerate().any(|(at, window)| {
-        // Three letters tell the words apart from nearly all else.
-        matches!(
-            window,
-            b"aut" | b"coo" | b"key" | b"pas" | b"sec" | b"ses" | b"tok"
-        ) && WORDS
-            .iter()
-            .any(|word| name_of[at..].starts_with(word.as_bytes()))
-    });
+    /// What such a name has in it, and the letters of that.
+    const WORDS: [(&str, u32); 7] = {
+        let words = [
+            "auth", "cookie", "key", "password", "secret", "session", "token",
+        ];
+        let mut known = [("", 0); 7];
+        let mut at = 0;
+        while at < words.len() {
+            known[at] = (words[at], letters(words[at]));
+            at += 1;
+        }
+        known
+    };
+    let (text, has) = (name.as_str(), letters(name.as_str()));
+    // Few names have all letters of a word: only those are searched for it.
+    let says = WORDS
+        .iter()
+        .any(|(word, of_word)| has & of_word == *of_word && text.contains(word));
     says && ![IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY, WWW_AUTHENTICATE].contains(name)
 }
 
+/// Which letters a text of small ones has, a bit each; other characters may look like one.
+const fn letters(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let (mut letters, mut at) = (0, 0);
+    while at < bytes.len() {
+        letters |= 1 << (bytes[at] & 31);
+        at += 1;
+    }
+    letters
+}
+
 /// The scheme, and of a credential that is a key and nothing else what may be shown for ever.
-fn push_credentials(out: &mut String, value: &HeaderValue) {
+fn credentials(value: &HeaderValue) -> String {
+    let mut out = String::with_capacity(value.len());
     let text = value.to_str().unwrap_or_default().trim_end();
     let (scheme, credential) = text.rsplit_once(' ').unwrap_or(("", text));
     let scheme = scheme.trim();
@@ -221,10 +227,9 @@ fn push_credentials(out: &mut String, value: &HeaderValue) {
         let random = credential.strip_prefix(start);
         random.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
-    match masked(credential) {
-        Cow::Owned(shown) if is_ours && (is_known || scheme.is_empty()) => out.push_str(&shown),
-        Cow::Owned(_) | Cow::Borrowed(_) => out.push_str("..."),
-    }
+    let shown = masked_secret(credential).filter(|_| is_ours && (is_known || scheme.is_empty()));
+    out.push_str(shown.as_deref().unwrap_or("..."));
+    out
 }
 
 /// A method as far as it is kept. Anybody may make up one, of any length.
@@ -262,50 +267,12 @@ impl Drop for AccessLine {
 }
 
 fn write_line(exchange: &Exchange) {
-    let (id, method, path) = (
-        &exchange.request_id,
-        &exchange.method,
-        loggable(&exchange.path),
-    );
-    let note = match exchange.refused_by {
-        Some(scope) => Note::RefusedBy(scope),
-        None if exchange.replayed => Note::Replayed,
-        None => Note::Nothing,
-    };
-    let status: &dyn fmt::Display = match &exchange.status {
-        Some(status) => status,
-        None => &unanswered(exchange),
-    };
-    let fault = match exchange.fault {
-        Some(fault) => format!(" fault {fault}"),
-        None => String::new(),
-    };
-    let upstream = match exchange.reached {
-        Some(Reached { status, took }) => {
-            let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-            format!(" upstream {status} {}ms", Millis(took))
-        }
-        None => String::new(),
-    };
-    let key: &dyn fmt::Display = match &exchange.key {
-        Some(entry) => &entry.key.id,
-        None => &"-",
-    };
+    let path = &*loggable(&exchange.path);
+    let (line, members) = (Line { exchange, path }, Members { exchange, path });
     let mut record = log::Record::builder();
-    let members = Members {
-        exchange,
-        path: &path,
-    };
     record.target(TARGET).level(log::Level::Info);
     record.key_values(&members);
-    let took = Millis(exchange.took);
-    log::logger().log(
-        &record
-            .args(format_args!(
-                "{id} {method} {path} {status} {took}ms {key}{note}{fault}{upstream}"
-            ))
-            .build(),
-    );
+    log::logger().log(&record.args(format_args!("{line}")).build());
 }
 
 /// Why a request that has ended has no status.
@@ -314,16 +281,6 @@ fn unanswered(exchange: &Exchange) -> &'static str {
         "cut"
     } else {
         "client-gone"
-    }
-}
-
-/// Milliseconds to the microsecond, made of whole numbers: fractions are slow to write.
-struct Millis(Duration);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        write!(f, "{}.{:03}", micros / 1_000, micros % 1_000)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A name for every request, the client's own where it sent a usable one.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -35,8 +34,9 @@ impl RequestIds {
         let mut text = String::with_capacity(32);
         text.push_str("req_");
         push_base36(now.millis(), &mut text);
-        // Writing into a string can't fail.
-        let _ = write!(text, "_{number:08x}");
+        text.push('_');
+        let digits = (0..8).rev().map(|place| (number >> (4 * place)) & 0xf);
+        text.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("req_"))
     }
 }

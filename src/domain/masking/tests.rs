@@ -15,6 +15,31 @@ fn assert_untouched(texts: &[&str]) {
 }
 
 #[test]
+fn what_is_one_secret_is_shown_as_it_is_within_a_text() {
+    let minted = "YSva4c62vvT7j4e2CHr6FZuUe0x8PD36TMJF";
+    let texts = ["sk_test_", "sk_live_", "cs_"].map(|start| format!("{start}{minted}"));
+    let others = [
+        "sk_test_4242424242424242",
+        "sk_live_x",
+        "whsec_abc",
+        "/pay/0abc",
+    ];
+    for text in texts.iter().map(String::as_str).chain(others) {
+        assert_eq!(masked_secret(text).as_deref(), Some(&*masked(text)));
+    }
+    for text in [
+        "",
+        "sk_test_",
+        "x sk_test_abc",
+        "sk_test_abc x",
+        "sk_test_abc\u{e9}",
+        "4242424242424242",
+    ] {
+        assert_eq!(masked_secret(text), None, "{text}");
+    }
+}
+
+#[test]
 fn secrets_are_masked_wherever_they_stand() {
     assert_masked(&[
         ("nothing here", "nothing here"),
