@@ -17,7 +17,7 @@ const KEYS: usize = 50;
 /// A client's stack; it holds a request and its answer.
 const STACK: usize = 512 * 1024;
 /// A server lives between so long and twice as long where it is killed.
-const LIFE: Duration = Duration::from_secs(5);
+const LIFE: Duration = Duration::from_secs(2);
 const SAMPLE: Duration = Duration::from_secs(1);
 
 /// Bytes of memory of the server, second by second.
