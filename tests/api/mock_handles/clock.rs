@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas::app::Standing;
-use atlas::domain::key::{Account, Mode, OwnLimits};
+use atlas::domain::key::OwnLimits;
 
 use super::{ask, mock, sessions, standing_of, tell};
 use crate::world::{HOUR, NOON, World};
