@@ -17,6 +17,9 @@ pub const BACKUP_FRAME_MAX: usize = 16 * 1024 * 1024;
 pub const RESTORE_THREADS: usize = 2;
 /// Pieces of a backup that wait for them.
 pub const RESTORE_QUEUE: usize = 2;
+/// Rows that are put in between two calls on sled to free what they have replaced. By itself it frees 512 things after 128
+/// operations, and each of these replaces a page or more.
+pub const FREE_EVERY: usize = 16;
 /// How hard zstd tries: its fastest ordinary level packs rows to a third.
 pub const BACKUP_COMPRESSION: i32 = 1;
 /// Bytes that may be written to the store while a backup is made: some minutes under full load.

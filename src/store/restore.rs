@@ -148,7 +148,7 @@ fn fill(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<
             Part::Rows(count, packed) | Part::Changes(count, packed) => {
                 let rows = unpacker.rows(count, &packed);
                 let rows = rows.ok_or_else(|| reader.damaged())?;
-                tables.trees.apply_all(&rows).map_err(unwritable)?;
+                tables.trees.fill(&rows).map_err(unwritable)?;
                 reader.next()?
             }
             Part::End(backup) => {
@@ -178,7 +178,7 @@ fn put_rows(reader: &mut Reader<impl Read>, tables: &Tables) -> Result<Part, Str
                 let queue = Arc::clone(&queue);
                 let next = move || queue.lock().recv().ok();
                 scope.spawn(move || {
-                    std::iter::from_fn(next).try_for_each(|rows| tables.trees.apply_all(&rows))
+                    std::iter::from_fn(next).try_for_each(|rows| tables.trees.fill(&rows))
                 })
             })
             .collect();

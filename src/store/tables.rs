@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
+use crate::policy;
 
 /// The trees behind the tables, shared by readers and the writer.
 pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
@@ -47,6 +48,16 @@ impl Trees {
         rows: impl IntoIterator<Item = &'a Row>,
     ) -> sled::Result<()> {
         rows.into_iter().try_for_each(|row| self.apply(row))
+    }
+
+    /// Applies many rows in their order, and frees what they replace as they come: left alone, sled frees less than that
+    /// where nothing else is done, and hundreds of megabytes wait for it.
+    pub(super) fn fill(&self, rows: &[Row]) -> sled::Result<()> {
+        rows.chunks(policy::FREE_EVERY).try_for_each(|rows| {
+            self.apply_all(rows)?;
+            sled::pin().flush();
+            Ok(())
+        })
     }
 
     fn apply(&self, row: &Row) -> sled::Result<()> {
