@@ -59,7 +59,7 @@ use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::secret::{Pepper, Secret, Tagger};
 use crate::domain::time::Timestamp;
 use crate::limiter::{Addresses, Admission, Lease, Permit};
-use crate::store::{Options, Store, Unavailable};
+use crate::store::{self, Options, Store, Taken, Unavailable};
 use crate::{entropy, policy};
 
 /// Everything a running Atlas is.
@@ -170,6 +170,15 @@ impl App {
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub fn open(settings: Settings, clock: Clock) -> Result<Arc<Self>, String> {
+        let taken = store::take(&settings.data_dir)?;
+        Self::open_in(taken, settings, clock)
+    }
+
+    /// The same of a data directory that this process has taken.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_in(taken: Taken, settings: Settings, clock: Clock) -> Result<Arc<Self>, String> {
         let options = Options {
             cache: settings.store_cache,
             min_free_disk: settings.min_free_disk,
@@ -177,7 +186,7 @@ impl App {
         };
         let random =
             entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
-        let (store, pepper) = Store::open(&settings.data_dir, options, random)?;
+        let (store, pepper) = Store::open_in(taken, options, random)?;
         go_on_from(&clock, store.latest(), settings.mock)?;
         let unreadable = |Unavailable| "the store can't be read; see the log".to_owned();
         let directory =

@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/clock.rs",
             "src/http/access_log.rs",
             "src/store/open.rs",
+            "src/store/taken.rs",
             "src/limiter/meter.rs",
         ],
     ),
@@ -85,7 +86,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/http/server.rs",
         ],
     ),
-    ("sleep(", &["src/store/open.rs"]),
+    ("sleep(", &["src/store/open.rs", "src/store/taken.rs"]),
 ];
 
 /// Layers from the top; each may name only those below it.

@@ -12,7 +12,7 @@ use super::verify::{open_alone, options_of};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
 use crate::policy;
-use crate::store::{self, Restored, Summary, Unavailable};
+use crate::store::{self, Restored, Summary, Taken, Unavailable};
 
 impl App {
     /// Begins a backup, and gives it piece by piece; the last one says whether it is whole. Who stops reading ends it.
@@ -53,19 +53,23 @@ impl App {
         }
     }
 
-    /// Backs up a store that nobody has. Root is root again at the end: the file may be where only root may put it.
+    /// Backs up a store that nobody else has. Root is root again at the end: the file may be where only root may put it.
     ///
     /// # Errors
     /// One line for the operator.
-    pub fn backup_alone(settings: &Settings, out: impl Write) -> Result<Summary, String> {
-        let copied = Self::copy_alone(settings, out);
+    pub fn backup_alone(
+        taken: Taken,
+        settings: &Settings,
+        out: impl Write,
+    ) -> Result<Summary, String> {
+        let copied = Self::copy_alone(taken, settings, out);
         let again = store::be_root_again();
         let summary = copied?;
         again.map(|()| summary)
     }
 
-    fn copy_alone(settings: &Settings, out: impl Write) -> Result<Summary, String> {
-        let (store, pepper) = open_alone(settings)?;
+    fn copy_alone(taken: Taken, settings: &Settings, out: impl Write) -> Result<Summary, String> {
+        let (store, pepper) = open_alone(taken, settings)?;
         let now = store.latest().max(Clock::system().now());
         let written = store.backup(&pepper, now, &|| Ok(()), out);
         let closed = store.close(store.latest(), &[]);

@@ -8,7 +8,7 @@ use super::App;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::secret::Pepper;
-use crate::store::{Options, Store, Unavailable, Verification};
+use crate::store::{Options, Store, Taken, Unavailable, Verification};
 use crate::{entropy, policy};
 
 /// What is asked about the store as a whole, by the command line.
@@ -45,15 +45,16 @@ impl App {
         work.await.unwrap_or(Err(Unavailable)).into()
     }
 
-    /// Looks at every row of a store that nobody has, also of one that does not serve any more.
+    /// Looks at every row of a store that nobody else has, also of one that does not serve any more.
     ///
     /// # Errors
     /// One line that says why it can't be opened, or closed.
     pub fn verify_alone(
+        taken: Taken,
         settings: &Settings,
         command: VerifyCommand,
     ) -> Result<VerifyAnswer, String> {
-        let (store, _) = open_alone(settings)?;
+        let (store, _) = open_alone(taken, settings)?;
         let now = store.latest().max(Clock::system().now());
         let verified = store.verify(command.repair, now);
         store
@@ -64,10 +65,10 @@ impl App {
 }
 
 /// Opens a store without serving it.
-pub(super) fn open_alone(settings: &Settings) -> Result<(Store, Pepper), String> {
+pub(super) fn open_alone(taken: Taken, settings: &Settings) -> Result<(Store, Pepper), String> {
     let random =
         entropy::bytes().map_err(|_| "the operating system gives no randomness".to_owned())?;
-    Store::open(&settings.data_dir, options_of(settings), random)
+    Store::open_in(taken, options_of(settings), random)
 }
 
 pub(super) fn options_of(settings: &Settings) -> Options {

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 
+use super::remote::DoneBy;
 use super::{Failure, note, remote, say, settings_of_store, to_json};
 use crate::app::App;
 use crate::clock::Clock;
@@ -114,8 +115,9 @@ async fn back_up<W: Write + Send + 'static>(
     settings: &Settings,
     mut out: W,
 ) -> Result<(Summary, W), String> {
-    let Some(server) = remote::server_of(settings).await? else {
-        return Ok((App::backup_alone(settings, &mut out)?, out));
+    let server = match remote::done_by(settings).await? {
+        DoneBy::Server(server) => server,
+        DoneBy::Us(taken) => return Ok((App::backup_alone(taken, settings, &mut out)?, out)),
     };
     let fault = |why: &dyn std::fmt::Display| remote::no_answer(settings, why);
     let sent = remote::send(server, "/backup", Vec::new());

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::policy;
 use crate::serve::{reachable, socket_of};
-use crate::store::is_in_use;
+use crate::store::{Taken, in_use, is_in_use, take_if_free};
 
 /// Carries a command about keys out.
 pub(super) async fn manage_keys(
@@ -41,13 +41,14 @@ pub(super) async fn manage_operators(
         let here = async |app: Arc<App>, command| app.manage_operators(command).await;
         return carry_out(settings, "/operators", command, here).await;
     }
-    let answer = by_server(&settings, "/operators", &command, policy::ADMIN_TIMEOUT).await?;
-    answer.ok_or_else(|| {
+    let server = server_of(&settings).await?.ok_or_else(|| {
         format!(
             "no server runs on {}: start `atlas serve`, or name its directory with --data-dir",
             settings.data_dir.display()
         )
-    })
+    })?;
+    let most = policy::ADMIN_TIMEOUT;
+    by_server(&settings, server, "/operators", &command, most).await
 }
 
 /// Carries a command about webhook endpoints out.
@@ -73,9 +74,18 @@ pub(super) async fn verify(
     settings: Settings,
     command: VerifyCommand,
 ) -> Result<VerifyAnswer, String> {
-    match by_server(&settings, "/verify", &command, policy::VERIFY_TIMEOUT).await? {
-        Some(answer) => Ok(answer),
-        None => App::verify_alone(&settings, command),
+    match done_by(&settings).await? {
+        DoneBy::Server(server) => {
+            by_server(
+                &settings,
+                server,
+                "/verify",
+                &command,
+                policy::VERIFY_TIMEOUT,
+            )
+            .await
+        }
+        DoneBy::Us(taken) => App::verify_alone(taken, &settings, command),
     }
 }
 
@@ -86,36 +96,62 @@ async fn carry_out<C: Serialize, A: DeserializeOwned>(
     command: C,
     here: impl AsyncFnOnce(Arc<App>, C) -> A,
 ) -> Result<A, String> {
-    if let Some(answer) = by_server(&settings, path, &command, policy::ADMIN_TIMEOUT).await? {
-        return Ok(answer);
-    }
-    let app = App::open(settings, Clock::system())?;
+    let taken = match done_by(&settings).await? {
+        DoneBy::Server(server) => {
+            return by_server(&settings, server, path, &command, policy::ADMIN_TIMEOUT).await;
+        }
+        DoneBy::Us(taken) => taken,
+    };
+    let app = App::open_in(taken, settings, Clock::system())?;
     let answer = here(Arc::clone(&app), command).await;
     app.close()?;
     Ok(answer)
 }
 
-/// What the server that uses the data directory answers; None when there is none.
+/// What the server that uses the data directory answers.
 async fn by_server<A: DeserializeOwned>(
     settings: &Settings,
+    server: UnixStream,
     path: &str,
     command: &impl Serialize,
     most: Duration,
-) -> Result<Option<A>, String> {
-    let Some(server) = server_of(settings).await? else {
-        return Ok(None);
-    };
+) -> Result<A, String> {
     within(most, ask(server, path, command))
         .await
-        .map(Some)
         .map_err(|e| no_answer(settings, &*e))
 }
 
-/// A connection to the server that uses the data directory; None when there is none. One that is just starting has the
-/// directory, and listens in a moment.
-pub(super) async fn server_of(settings: &Settings) -> Result<Option<UnixStream>, String> {
+/// How often to look who has the data directory, before giving up.
+const TRIES: u128 = policy::COMMAND_PATIENCE.as_millis() / policy::LOCK_RETRY.as_millis();
+
+/// Who carries a command out.
+pub(super) enum DoneBy {
+    /// The server that uses the data directory.
+    Server(UnixStream),
+    /// This process, which has taken the directory, so that no server can start on it meanwhile.
+    Us(Taken),
+}
+
+/// Where a command is carried out. A server that is just starting has the directory, and listens in a moment; one that
+/// is stopping lets go of it.
+pub(super) async fn done_by(settings: &Settings) -> Result<DoneBy, String> {
     let mut tries = tokio::time::interval(policy::LOCK_RETRY);
-    for _ in 0..policy::LOCK_PATIENCE.div_duration_f64(policy::LOCK_RETRY) as u32 {
+    for _ in 0..TRIES {
+        if let Some(server) = connect(settings).await? {
+            return Ok(DoneBy::Server(server));
+        }
+        if let Some(taken) = take_if_free(&settings.data_dir)? {
+            return Ok(DoneBy::Us(taken));
+        }
+        tries.tick().await;
+    }
+    Err(in_use(&settings.data_dir))
+}
+
+/// A connection to the server that uses the data directory; None when there is none.
+async fn server_of(settings: &Settings) -> Result<Option<UnixStream>, String> {
+    let mut tries = tokio::time::interval(policy::LOCK_RETRY);
+    for _ in 0..TRIES {
         let server = connect(settings).await?;
         if server.is_some() || !is_in_use(&settings.data_dir) {
             return Ok(server);

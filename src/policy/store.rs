@@ -52,6 +52,8 @@ pub const CACHE_ALONE: u64 = 4 << 20;
 pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 /// How long to wait for another process to let go of the store, as at a restart.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a command waits for a server that has the store and does not answer: one that stops takes ten seconds at most.
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(15);
 /// A temporary store that nobody has for so long was left by a mock that was killed.
 pub const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How often to look whether it has.

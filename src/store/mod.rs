@@ -26,13 +26,14 @@ mod rows;
 mod statistics;
 mod sweep;
 mod tables;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod wal;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -49,7 +50,6 @@ use self::tables::Trees;
 use crate::domain::id::KeyId;
 use crate::domain::idempotency::{Record, RecordId};
 use crate::domain::key::ApiKey;
-use crate::domain::secret::Pepper;
 use crate::domain::time::{Day, Timestamp};
 use crate::policy;
 
@@ -57,7 +57,7 @@ pub use self::backup::{
     Extent, GoOn, Head, Kept, NewFile, Summary, check_copy, keep_latest, name_of, open_backup,
 };
 pub use self::journal::Unavailable;
-pub use self::open::{OPENER, abandoned, is_in_use};
+pub use self::open::OPENER;
 pub use self::outbox::Due;
 pub use self::owner::be_root_again;
 pub use self::payments::{Effect, KeptSession};
@@ -65,6 +65,7 @@ pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
 #[doc(hidden)]
 pub use self::rewritten::{JOURNAL, rewritten, tables};
+pub use self::taken::{Taken, abandoned, in_use, is_in_use, take, take_if_free};
 pub use self::verify::{Fault, Verification};
 
 /// Settings of the store.
@@ -99,54 +100,6 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, or makes one, with `random` as its pepper. Root becomes the owner of `dir`.
-    ///
-    /// # Errors
-    /// One line that says what is wrong and what to do.
-    pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
-        let taken = open::take(dir).map_err(|why| why + &owner::hindrance(dir))?;
-        let reached = taken.dir.clone();
-        Self::open_taken(taken, options, random).map_err(|why| {
-            let line = why + &owner::hindrance(&reached);
-            line.replace(&*reached.to_string_lossy(), &dir.to_string_lossy())
-        })
-    }
-
-    /// The same in a directory that this process has taken.
-    fn open_taken(
-        taken: open::Taken,
-        options: Options,
-        random: [u8; 32],
-    ) -> Result<(Self, Pepper), String> {
-        let open::Opened { journal, pepper } = open::open(&taken, options, random)?;
-        let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
-        let (tap, figures) = (Arc::clone(&journal.tap), Arc::clone(&journal.figures));
-        let health = Arc::new(Health::default());
-        let (sender, queue) = sync_channel(policy::QUEUE);
-        let watched = Arc::clone(&health);
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || journal.run(&queue, &watched))
-            .map_err(|e| format!("no thread could be started: {e}"))?;
-        let writer = Mutex::new(Some((sender, writer)));
-        Ok((
-            Self {
-                trees,
-                tap,
-                unlogged: Mutex::default(),
-                health,
-                figures,
-                dir: taken.dir,
-                options,
-                latest,
-                logged_time: AtomicU64::new(0),
-                ending: Ending::begin(taken.lock),
-                writer,
-            },
-            pepper,
-        ))
-    }
-
     /// The latest time of any commit: a clock that shows less was set back.
     pub fn latest(&self) -> Timestamp {
         self.latest

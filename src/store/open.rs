@@ -3,14 +3,20 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
 
-use super::journal::Journal;
-use super::owner::become_owner;
+use parking_lot::Mutex;
+
+use super::ending::Ending;
+use super::journal::{Health, Journal};
 use super::tables::{CHECKPOINT, Tables};
+use super::taken::{Taken, take};
 use super::wal::Wal;
-use super::{Options, format};
+use super::{Options, Store, format, owner};
 use crate::domain::secret::Pepper;
 use crate::policy;
 
@@ -19,36 +25,74 @@ const PEPPER_FILE: &str = "pepper";
 pub const OPENER: &str = "store-open";
 
 /// What opening a data directory gives.
-pub(super) struct Opened {
-    pub(super) journal: Journal,
-    pub(super) pepper: Pepper,
+struct Opened {
+    journal: Journal,
+    pepper: Pepper,
 }
 
-/// A data directory that this process has, for as long as this lives.
-pub(super) struct Taken {
-    /// As this process reaches it.
-    pub(super) dir: PathBuf,
-    /// It was there, and is another user's than the one who started this.
-    is_others: bool,
-    pub(super) lock: File,
-}
+impl Store {
+    /// Opens the store in `dir`, or makes one, with `random` as its pepper. Root becomes the owner of `dir`.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub fn open(dir: &Path, options: Options, random: [u8; 32]) -> Result<(Self, Pepper), String> {
+        Self::open_in(take(dir)?, options, random)
+    }
 
-/// Makes the directory if it is missing, and takes it for this process, which becomes its owner if it was root.
-pub(super) fn take(dir: &Path) -> Result<Taken, String> {
-    let reached = become_owner(dir)?;
-    let is_others = reached.is_some();
-    let dir = reached.unwrap_or_else(|| dir.to_owned());
-    make_dir(&dir)?;
-    let lock = lock(&dir)?;
-    Ok(Taken {
-        dir,
-        is_others,
-        lock,
-    })
+    /// The same in a directory that this process has taken.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_in(
+        taken: Taken,
+        options: Options,
+        random: [u8; 32],
+    ) -> Result<(Self, Pepper), String> {
+        let (reached, named) = (taken.dir.clone(), taken.named.clone());
+        Self::open_taken(taken, options, random).map_err(|why| {
+            let line = why + &owner::hindrance(&reached);
+            line.replace(&*reached.to_string_lossy(), &named.to_string_lossy())
+        })
+    }
+
+    /// The same, with what is wrong as this process sees it.
+    pub(super) fn open_taken(
+        taken: Taken,
+        options: Options,
+        random: [u8; 32],
+    ) -> Result<(Self, Pepper), String> {
+        let Opened { journal, pepper } = open(&taken, options, random)?;
+        let (trees, latest) = (Arc::clone(&journal.tables.trees), journal.latest());
+        let (tap, figures) = (Arc::clone(&journal.tap), Arc::clone(&journal.figures));
+        let health = Arc::new(Health::default());
+        let (sender, queue) = sync_channel(policy::QUEUE);
+        let watched = Arc::clone(&health);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || journal.run(&queue, &watched))
+            .map_err(|e| format!("no thread could be started: {e}"))?;
+        let writer = Mutex::new(Some((sender, writer)));
+        Ok((
+            Self {
+                trees,
+                tap,
+                unlogged: Mutex::default(),
+                health,
+                figures,
+                dir: taken.dir,
+                options,
+                latest,
+                logged_time: AtomicU64::new(0),
+                ending: Ending::begin(taken.lock),
+                writer,
+            },
+            pepper,
+        ))
+    }
 }
 
 /// Opens or makes the store and the pepper in a directory that is taken.
-pub(super) fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<Opened, String> {
+fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<Opened, String> {
     let dir = taken.dir.as_path();
     let store_dir = dir.join("store");
     let is_new = !store_dir.join("db").exists();
@@ -91,62 +135,6 @@ pub(super) fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<
 
 pub(super) fn unreadable(error: &sled::Error) -> String {
     format!("the store can't be read: {error}")
-}
-
-/// Takes the directory for this process, waiting a little for another to let go of it, as at a restart.
-fn lock(dir: &Path) -> Result<File, String> {
-    let path = dir.join("lock");
-    let fault = |e: &dyn std::fmt::Display| format!("{} can't be locked: {e}", path.display());
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|e| fault(&e))?;
-    let started = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < policy::LOCK_PATIENCE => {
-                std::thread::sleep(policy::LOCK_RETRY);
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(format!(
-                    "another process uses {}: stop it, or choose another --data-dir",
-                    dir.display()
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(fault(&error)),
-        }
-    }
-}
-
-/// Data directories below `parent` whose names begin so, which no process has, and which were not touched for so long.
-pub fn abandoned(parent: &Path, prefix: &str, for_so_long: Duration) -> Vec<PathBuf> {
-    let Ok(list) = fs::read_dir(parent) else {
-        return Vec::new();
-    };
-    let is_old = |path: &Path| {
-        let touched = path
-            .join("lock")
-            .metadata()
-            .and_then(|lock| lock.modified());
-        touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age > for_so_long))
-    };
-    let is_free = |path: &Path| path.join("lock").exists() && !is_in_use(path);
-    list.filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-        .map(|entry| entry.path())
-        .filter(|path| is_old(path) && is_free(path))
-        .collect()
-}
-
-/// Whether a process has this data directory.
-pub fn is_in_use(dir: &Path) -> bool {
-    let lock = File::open(dir.join("lock"));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 pub(super) fn make_dir(dir: &Path) -> Result<(), String> {

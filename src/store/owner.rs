@@ -83,6 +83,19 @@ pub fn be_root_again() -> Result<(), String> {
     if !let_go(&guest.dir.join("store")) {
         return Err("the store was not let go of in time: run it once more".to_owned());
     }
+    root_again(guest)
+}
+
+/// Becomes root again of a process that has become the owner of a data directory and got nothing of it.
+///
+/// # Errors
+/// One line for the operator.
+pub(super) fn step_back() -> Result<(), String> {
+    let guest = GUEST.lock().take();
+    guest.map_or(Ok(()), |guest| root_again(&guest))
+}
+
+fn root_again(guest: &Guest) -> Result<(), String> {
     rights::become_again(&guest.root).map_err(|why| format!("root can't be root again: {why}"))
 }
 

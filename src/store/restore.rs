@@ -18,7 +18,7 @@ use super::format::{self, FORMAT};
 use super::rows::Row;
 use super::tables::Tables;
 use super::wal::Wal;
-use super::{Options, Store, Unavailable, Verification, open, owner, rows};
+use super::{Options, Store, Unavailable, Verification, open, owner, rows, taken};
 use crate::policy;
 
 /// What became of a restore.
@@ -45,7 +45,7 @@ pub fn restore(input: impl Read, dir: &Path, options: Options) -> Result<Restore
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{name}.restoring-");
     // A restore that was killed could not remove what it had built.
-    for left in open::abandoned(&parent, &prefix, Duration::ZERO) {
+    for left in taken::abandoned(&parent, &prefix, Duration::ZERO) {
         fs::remove_dir_all(&left)
             .map_err(|e| format!("{} can't be removed: {e}", left.display()))?;
     }
@@ -82,7 +82,7 @@ fn of_backup(why: String) -> String {
 /// The place itself, behind any links, if nothing is there.
 fn vacant(dir: &Path) -> Result<PathBuf, String> {
     let shown = dir.display();
-    if open::is_in_use(dir) {
+    if taken::is_in_use(dir) {
         return Err(format!(
             "a server uses {shown}: stop it, move that directory away, and restore then"
         ));
@@ -121,7 +121,7 @@ fn vacant(dir: &Path) -> Result<PathBuf, String> {
 
 /// Builds the store in `dir`, opens it as a start does, and looks at every row.
 fn build(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<Restored, String> {
-    let taken = open::take(dir)?;
+    let taken = taken::take(dir)?;
     let backup = fill(reader, dir, options).map_err(of_backup)?;
     // Without the pepper in the backup this would be another one, and be refused.
     let (store, _) = Store::open_taken(taken, options, [0; 32])?;

@@ -1,6 +1,7 @@
 //! The store across commits, restarts and sweeps.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::*;
 use crate::domain::id::SessionId;

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::metrics::{samples, scrape};
-use crate::process::{Atlas, BINARY, has_tool, read_log, run, text};
+use crate::process::{Atlas, BINARY, eventually, has_tool, read_log, run, text};
 use crate::tls::{Files, certificates, chmod};
 
 /// Makes a certificate for localhost that vouches for itself, and its key.
@@ -29,15 +28,6 @@ fn make(files: &Files, name: &str) {
         .output()
         .expect("openssl runs");
     assert!(made.status.success(), "{}", text(&made.stderr));
-}
-
-#[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// The subject of the certificate that is shown in a handshake.

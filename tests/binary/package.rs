@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use crate::process::{BINARY, has_tool, text};
 
@@ -44,8 +45,13 @@ fn mirror(codename: &str) -> String {
         .to_owned()
 }
 
-/// A bare Debian like this one, made once and kept below `target`.
-fn debian() -> PathBuf {
+/// A bare Debian like this one, made once and kept below `target`. Who comes while it is made waits for it.
+fn debian() -> &'static Path {
+    static DEBIAN: OnceLock<PathBuf> = OnceLock::new();
+    DEBIAN.get_or_init(made)
+}
+
+fn made() -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     if place.is_dir() {
         return place;

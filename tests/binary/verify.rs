@@ -1,11 +1,11 @@
 //! `atlas verify`: a walk over every row that finds what is wrong, and repairs only what points to nothing.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::process::{Atlas, BINARY, Client, json_of, run, text};
+use crate::process::{Atlas, BINARY, Client, eventually, has_tool, json_of, run, text};
 
 fn post(client: &mut Client, secret: &str, path: &str, body: &str) -> Value {
     let length = body.len();
@@ -228,4 +228,38 @@ fn a_server_that_is_only_just_starting_looks_itself() {
             assert_eq!(server.terminate().code(), Some(0));
         });
     }
+}
+
+#[test]
+fn a_command_that_a_starting_server_forestalls_asks_that_server() {
+    if !has_tool("strace", &["-V"]) {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (directory, trace) = (
+        temporary.path().join("data"),
+        temporary.path().join("trace"),
+    );
+    assert_eq!(served(&directory).terminate().code(), Some(0));
+    let mut command = Command::new("strace");
+    // Held up when it has found that nobody has the directory, until a server has it.
+    command
+        .args(["-f", "-q", "-e", "trace=close"])
+        .args(["-e", "inject=close:delay_exit=2000000:when=1"])
+        .arg("-P")
+        .arg(directory.join("lock"))
+        .arg("-o")
+        .arg(&trace)
+        .args([BINARY, "keys", "list", "--data-dir"])
+        .arg(&directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let asking = command.spawn().expect("strace runs");
+    eventually("it looks", || {
+        std::fs::read_to_string(&trace).is_ok_and(|calls| calls.contains("(DELAYED)"))
+    });
+    let server = Atlas::serve(&directory, &[]);
+    let asked = asking.wait_with_output().expect("an answer");
+    assert_eq!(asked.status.code(), Some(0), "{}", text(&asked.stderr));
+    assert_eq!(server.terminate().code(), Some(0));
 }
