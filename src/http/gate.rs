@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderValue, ORIGIN};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
@@ -129,7 +129,7 @@ impl Gate {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
         let running = connection_of(&request).map(|activity| activity.begins());
-        let (is_last, is_late) = place_of(&request);
+        let is_last = is_last(&request);
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let counted = self.counted_as(face, routed_path(&request));
@@ -138,7 +138,7 @@ impl Gate {
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
-        let entry = if is_late {
+        let entry = if request.extensions().contains::<TooLate>() {
             self.enter_too_late(&request, now)
         } else {
             self.enter(&request, now).await
@@ -237,6 +237,10 @@ impl Gate {
         let body = if is_known {
             body::read(payload, request.headers(), &self.app.settings).await
         } else {
+            if !matches!(payload, Payload::None) {
+                // actix hands over what has come with the head when this has waited once.
+                tokio::task::yield_now().await;
+            }
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
         };
@@ -254,16 +258,11 @@ fn connection_of(request: &ServiceRequest) -> Option<&Rc<Activity>> {
     request.conn_data::<Rc<Activity>>()
 }
 
-/// Whether a request is the last one of its connection, and whether it came after that. Another protocol is never
-/// agreed on; actix takes who asks for one for the last, and so does whoever believes us to speak it from then on.
-fn place_of(request: &ServiceRequest) -> (bool, bool) {
-    let Some(activity) = connection_of(request) else {
-        return (false, request.extensions().contains::<TooLate>());
-    };
+/// Whether a request is the last one of its connection. Another protocol is never agreed on; actix takes who asks for one
+/// for the last, and so does whoever believes us to speak it from then on.
+fn is_last(request: &ServiceRequest) -> bool {
     let keeps = request.head().connection_type() == ConnectionType::KeepAlive;
-    let is_last = !keeps || request.method() == Method::CONNECT;
-    let is_late = activity.ended_before(is_last);
-    (is_last || is_late, is_late)
+    connection_of(request).is_some() && (!keeps || request.method() == Method::CONNECT)
 }
 
 /// The path as actix routes by it: percent escapes are read, but those of `/`, `%` and `+`. Whatever is decided by the

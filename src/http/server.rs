@@ -2,7 +2,9 @@
 //! goes through the gate.
 
 mod activity;
+mod framing;
 mod h2;
+mod pipeline;
 mod stream;
 mod tls;
 
@@ -163,7 +165,7 @@ where
             Some(acceptor) => match tls::accept(acceptor, stream, self.patience.handshake).await {
                 Some(stream) => {
                     let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-                    (Stream::tls(stream), is_h2)
+                    (Stream::tls(stream, is_h2), is_h2)
                 }
                 None => return,
             },

@@ -274,37 +274,6 @@ fn requests_on_one_connection_are_answered_in_turn() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_their_order() {
-    let world = World::new();
-    let key = world.key();
-    let mut connection = Connection::to(world.address);
-    let orders = ["a", "b", "c"].map(|id| world.order(&key).header("X-Request-Id", id));
-    let bytes: Vec<u8> = orders
-        .iter()
-        .flat_map(|order| [order.head(), ORDER.into()].concat())
-        .collect();
-    connection.write(&bytes);
-    for id in ["a", "b", "c"] {
-        let answer = connection.read("POST");
-        assert_eq!(
-            (answer.status, answer.header("x-request-id")),
-            (201, Some(id))
-        );
-    }
-}
-
-#[test]
-fn pipelined_requests_are_not_at_once() {
-    let world = World::with(|settings| settings.limits.concurrent = 1);
-    let key = world.key();
-    let mut connection = Connection::to(world.address);
-    connection.write(&world.probe(&key).head().repeat(5));
-    for n in 0..5 {
-        assert_eq!(connection.read("GET").status, 404, "{n}");
-    }
-}
-
-#[test]
 fn a_refusal_leaves_an_open_connection_usable() {
     let world = World::new();
     let key = world.key();

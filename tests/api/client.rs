@@ -1,7 +1,7 @@
 //! A client that sends what it is told, byte for byte.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -94,6 +94,15 @@ impl Request {
         }
         out.extend_from_slice(b"\r\n");
         out
+    }
+
+    /// All of it as it goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        [
+            self.head().as_slice(),
+            self.body.as_deref().unwrap_or_default(),
+        ]
+        .concat()
     }
 
     /// A connection on which the head and so many bytes of the body are under way.
@@ -214,6 +223,13 @@ impl Connection {
     /// Waits until the server has closed the connection.
     pub fn wait_for_end(mut self) {
         drop(self.stream.read_to_end(&mut self.unread));
+    }
+
+    /// Says no more, and reads all that still comes.
+    pub fn rest(mut self) -> String {
+        drop(self.stream.shutdown(Shutdown::Write));
+        drop(self.stream.read_to_end(&mut self.unread));
+        String::from_utf8_lossy(&self.unread).into_owned()
     }
 
     /// Ends the connection with RST.

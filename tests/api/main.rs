@@ -25,6 +25,7 @@ mod metrics;
 mod mock;
 mod mock_handles;
 mod payments;
+mod pipelines;
 mod races;
 mod replay;
 mod response;

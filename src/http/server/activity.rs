@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
@@ -14,12 +15,14 @@ pub(in crate::http) struct TooLate;
 
 /// What goes on on one connection. It belongs to the thread that serves it.
 pub(in crate::http) struct Activity {
-    running: Cell<usize>,
+    running: Cell<u64>,
+    /// How many have begun to.
+    begun: Cell<u64>,
+    /// Whoever waits for the end of one.
+    waiting: Cell<Option<Waker>>,
     /// Since when none runs.
     quiet: Cell<Stopwatch>,
     answers: RefCell<Vec<Weak<Answer>>>,
-    /// Its last request has come.
-    ends: Cell<bool>,
     /// Nothing more is read of it.
     is_deaf: Cell<bool>,
 }
@@ -39,9 +42,10 @@ impl Activity {
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
             running: Cell::new(0),
+            begun: Cell::new(0),
+            waiting: Cell::new(None),
             quiet: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
-            ends: Cell::new(false),
             is_deaf: Cell::new(false),
         })
     }
@@ -49,14 +53,23 @@ impl Activity {
     /// One more request runs.
     pub(in crate::http) fn begins(self: &Rc<Self>) -> Running {
         self.running.set(self.running.get() + 1);
+        self.begun.set(self.begun.get() + 1);
         Running(Rc::clone(self))
     }
 
-    /// One more request has come, and perhaps it is the last; whether the last one had come before (RFC 9112, 9.6).
-    pub(in crate::http) fn ended_before(&self, is_last: bool) -> bool {
-        let ends = self.ends.get();
-        self.ends.set(ends || is_last);
-        ends
+    /// How many requests have begun to run.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.get()
+    }
+
+    /// How many have been answered, or given up.
+    pub(super) fn ended(&self) -> u64 {
+        self.begun.get() - self.running.get()
+    }
+
+    /// Who is to be woken when the next one has.
+    pub(super) fn wakes(&self, waiting: &Waker) {
+        self.waiting.set(Some(waiting.clone()));
     }
 
     /// Whoever is answered now has nothing more to say, and actix would listen on.
@@ -106,6 +119,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let left = self.0.running.get().saturating_sub(1);
         self.0.running.set(left);
+        if let Some(waiting) = self.0.waiting.take() {
+            waiting.wake();
+        }
         if left == 0 {
             self.0.quiet.set(Stopwatch::start());
         }

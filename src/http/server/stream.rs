@@ -10,11 +10,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::pipeline::Pipeline;
 
 /// A connection, and what goes on on it.
 pub(super) struct Stream {
     bytes: Bytes,
     pub(super) activity: Rc<Activity>,
+    /// None where the protocol tells requests apart that come together.
+    pipeline: Option<Pipeline>,
 }
 
 enum Bytes {
@@ -27,29 +30,47 @@ impl Stream {
         Self {
             bytes: Bytes::Clear(stream),
             activity: Activity::new(),
+            pipeline: Some(Pipeline::default()),
         }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    /// Over TLS; `is_h2` if HTTP/2 was agreed on.
+    pub(super) fn tls(stream: TlsStream<TcpStream>, is_h2: bool) -> Self {
         Self {
             bytes: Bytes::Tls(Box::new(stream)),
             activity: Activity::new(),
+            pipeline: (!is_h2).then(Pipeline::default),
+        }
+    }
+}
+
+impl AsyncRead for Bytes {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        if self.activity.is_deaf() {
+        let this = self.get_mut();
+        if this.activity.is_deaf() {
             return Poll::Ready(Ok(()));
         }
-        match &mut self.bytes {
-            Bytes::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Bytes::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        let bytes = Pin::new(&mut this.bytes);
+        match &mut this.pipeline {
+            Some(pipeline) => pipeline.poll_read(bytes, &this.activity, cx, buffer),
+            None => bytes.poll_read(cx, buffer),
         }
     }
 }
