@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::ending::Ending;
 use super::journal::{Health, Journal};
 use super::tables::{CHECKPOINT, Tables};
-use super::taken::{Taken, take};
+use super::taken::{Taken, as_named, take};
 use super::wal::Wal;
 use super::{Options, Store, format, owner};
 use crate::domain::secret::Pepper;
@@ -49,10 +49,8 @@ impl Store {
         random: [u8; 32],
     ) -> Result<(Self, Pepper), String> {
         let (reached, named) = (taken.dir.clone(), taken.named.clone());
-        Self::open_taken(taken, options, random).map_err(|why| {
-            let line = why + &owner::hindrance(&reached);
-            line.replace(&*reached.to_string_lossy(), &named.to_string_lossy())
-        })
+        Self::open_taken(taken, options, random)
+            .map_err(|why| as_named(&(why + &owner::hindrance(&reached)), &reached, &named))
     }
 
     /// The same, with what is wrong as this process sees it.

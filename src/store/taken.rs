@@ -31,7 +31,7 @@ pub fn take(dir: &Path) -> Result<Taken, String> {
     take_within(dir, policy::LOCK_PATIENCE)?.ok_or_else(|| in_use(dir))
 }
 
-/// The same without waiting; None when another process has it. Then this one is who it was.
+/// The same without waiting; None when another process has it. Without the directory this process is who it was.
 ///
 /// # Errors
 /// As [`take`].
@@ -39,29 +39,34 @@ pub fn take_if_free(dir: &Path) -> Result<Option<Taken>, String> {
     if is_in_use(dir) {
         return Ok(None);
     }
-    let taken = take_within(dir, Duration::ZERO)?;
-    if taken.is_none() {
-        // Another has come first.
-        owner::step_back()?;
+    let taken = take_within(dir, Duration::ZERO);
+    if !matches!(taken, Ok(Some(_))) {
+        let again = owner::step_back();
+        return taken.and_then(|none| again.map(|()| none));
     }
-    Ok(taken)
+    taken
 }
 
 fn take_within(named: &Path, patience: Duration) -> Result<Option<Taken>, String> {
-    let taken = || {
-        let reached = owner::become_owner(named)?;
-        let is_others = reached.is_some();
-        let dir = reached.unwrap_or_else(|| named.to_owned());
-        make_dir(&dir)?;
-        let lock = lock(&dir, patience)?;
-        Ok(lock.map(|lock| Taken {
+    let reached = owner::become_owner(named).map_err(|why| why + &owner::hindrance(named))?;
+    let is_others = reached.is_some();
+    let dir = reached.unwrap_or_else(|| named.to_owned());
+    let lock = make_dir(&dir).and_then(|()| lock(&dir, patience));
+    match lock {
+        Ok(Some(lock)) => Ok(Some(Taken {
             named: named.to_owned(),
             dir,
             is_others,
             lock,
-        }))
-    };
-    taken().map_err(|why: String| why + &owner::hindrance(named))
+        })),
+        Ok(None) => Ok(None),
+        Err(why) => Err(as_named(&(why + &owner::hindrance(&dir)), &dir, named)),
+    }
+}
+
+/// A line for the operator, with the directory as they call it.
+pub(super) fn as_named(line: &str, reached: &Path, named: &Path) -> String {
+    line.replace(&*reached.to_string_lossy(), &named.to_string_lossy())
 }
 
 /// What to say of a directory that another process keeps.

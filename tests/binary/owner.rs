@@ -174,6 +174,25 @@ fn what_root_restores_into_a_users_empty_directory_is_that_users() {
 }
 
 #[test]
+fn a_backup_that_root_can_t_make_leaves_nothing_and_says_which_file() {
+    let Some(service) = Service::new() else {
+        return;
+    };
+    create_key(&service.dir(), &[]);
+    let lock = service.inner().join("lock");
+    chown(&lock, Some(0), Some(0)).expect("taken");
+    let room = service.path("room");
+    fs::create_dir(&room).expect("made");
+    mode(&room, 0o700);
+    let file = room.join("a.backup");
+    let output = run(&["backup", file.to_str().expect("text")], &service.dir());
+    assert_eq!(output.status.code(), Some(1));
+    let (dir, said) = (service.dir(), text(&output.stderr));
+    assert!(said.contains(&format!("{}/lock", dir.display())), "{said}");
+    assert_eq!(fs::read_dir(&room).expect("a list").count(), 0, "{said}");
+}
+
+#[test]
 fn a_store_of_roots_in_a_directory_of_another_stays_roots() {
     let Some(service) = Service::new() else {
         return;
