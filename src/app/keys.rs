@@ -145,7 +145,9 @@ impl App {
             .key
             .rolled(&secret, self.hash(secret.expose()), grace, now)?;
         self.keep(key.clone(), now).await?;
-        let old_secret_works_until = Some(now.plus(grace).rfc3339());
+        let ends = now.plus(grace);
+        let ends = key.expires_at.map_or(ends, |end| end.min(ends));
+        let old_secret_works_until = Some(ends.rfc3339());
         Ok(SecretReport {
             old_secret_works_until,
             ..SecretReport::of(&key, &secret)
@@ -171,6 +173,9 @@ impl App {
             ));
         }
         let mut key = entry.key.clone();
+        if change.end_old_secrets {
+            key = key.without_old_secrets(now);
+        }
         if let Some(name) = change.name {
             key.name = name;
         }

@@ -47,8 +47,8 @@ pub(super) enum Keys {
         #[command(flatten)]
         about: About,
     },
-    /// Change a key's name, expiry or limits
-    #[command(group = ArgGroup::new("change").required(true).multiple(true).args(["name", "expires", "per_minute", "per_day", "concurrent"]))]
+    /// Change a key's name, expiry or limits, or end its old secrets
+    #[command(group = ArgGroup::new("change").required(true).multiple(true).args(["name", "expires", "per_minute", "per_day", "concurrent", "end_old_secrets"]))]
     Update {
         /// The key, as key_...
         id: String,
@@ -67,6 +67,9 @@ pub(super) enum Keys {
         /// Requests at once; `default` follows the server
         #[arg(long, value_name = "N|default", value_parser = limit_or_default)]
         concurrent: Option<Change<u32>>,
+        /// End at once what old secrets still work after a roll, as when one has leaked
+        #[arg(long)]
+        end_old_secrets: bool,
     },
 }
 
@@ -188,6 +191,7 @@ fn command(keys: Keys) -> Result<KeyCommand, Failure> {
             per_minute,
             per_day,
             concurrent,
+            end_old_secrets,
         } => {
             let change = KeyChange {
                 name,
@@ -195,6 +199,7 @@ fn command(keys: Keys) -> Result<KeyCommand, Failure> {
                 per_minute,
                 per_day,
                 concurrent,
+                end_old_secrets,
             };
             KeyCommand::Update {
                 id: key_id(&id)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas::app::keys::KeyAnswer;
+use atlas::app::keys::{KeyAnswer, KeyChange, KeyCommand};
 use atlas::domain::key::Mode;
 
 use crate::world::{MILLISECOND, World, new_key};
@@ -103,4 +103,39 @@ fn an_old_secret_in_its_grace_can_not_be_imported() {
     let again = world.import(&old.secret, new_key("thief", Mode::Test));
     assert!(matches!(again, KeyAnswer::Failed(_)));
     assert_eq!(world.order(&old).send().status, 201);
+}
+
+#[test]
+fn old_secrets_can_be_ended_before_their_grace_is_over() {
+    let world = World::new();
+    let first = world.key();
+    let second = world.roll(&first, 3_600);
+    let third = world.roll(&second, 7_200);
+    assert_eq!(world.report(&third).old_secrets_work_until.len(), 2);
+    let change = KeyChange {
+        end_old_secrets: true,
+        ..KeyChange::default()
+    };
+    let report = world.update(&third, change);
+    assert_eq!(report.old_secrets_work_until, [""; 0]);
+    for old in [&first, &second] {
+        world.order(old).send().expect(401, "api_key_expired");
+    }
+    assert_eq!(world.order(&third).send().status, 201);
+}
+
+#[test]
+fn an_old_secret_is_not_said_to_outlive_its_key() {
+    let world = World::new();
+    let key = world.key_for(60);
+    let ends = world.report(&key).expires_at.expect("an end");
+    let answer = world.manage(KeyCommand::Roll {
+        id: key.id,
+        grace_seconds: 3_600,
+    });
+    let KeyAnswer::Secret(made) = answer else {
+        panic!("no secret");
+    };
+    assert_eq!(made.old_secret_works_until, Some(ends.clone()));
+    assert_eq!(world.report(&key).old_secrets_work_until, [ends]);
 }

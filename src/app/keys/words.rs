@@ -73,6 +73,9 @@ pub struct KeyChange {
     pub per_day: Option<Change<u32>>,
     /// Another limit of requests at once.
     pub concurrent: Option<Change<u32>>,
+    /// No old secret works any more.
+    #[serde(default)]
+    pub end_old_secrets: bool,
 }
 
 /// A new value of something that may be unset.
@@ -153,6 +156,9 @@ pub struct KeyReport {
     pub expires_at: Option<String>,
     /// RFC 3339.
     pub revoked_at: Option<String>,
+    /// When each old secret that still works ends (RFC 3339), latest first.
+    #[serde(default)]
+    pub old_secrets_work_until: Vec<String>,
     /// Limits of its own; null where the server's apply.
     pub limits: OwnLimits,
     /// Requests admitted today (UTC).
@@ -174,6 +180,7 @@ impl KeyReport {
             last_used_at: entry.used_at().map(Timestamp::rfc3339),
             expires_at: key.expires_at.map(Timestamp::rfc3339),
             revoked_at: key.revoked_at.map(Timestamp::rfc3339),
+            old_secrets_work_until: key.old_secrets_end(now).map(Timestamp::rfc3339).collect(),
             limits: key.limits,
             used_today: if day == now.day() { used } else { 0 },
         }

@@ -75,12 +75,7 @@ fn view(desk: &Desk, entry: &Arc<KeyEntry>) -> Result<KeyPage, Refusal> {
             last_used_at: entry.used_at(),
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
-            retiring: key
-                .retired
-                .iter()
-                .map(|old| old.works_until)
-                .filter(|until| now < *until)
-                .collect(),
+            retiring: key.old_secrets_end(now).collect(),
         },
         limits: limits_now(entry, now),
         days: desk.app.last_days(entry, now)?,
@@ -170,6 +165,7 @@ pub(super) async fn update(
                 per_minute: to(own.per_minute),
                 per_day: to(own.per_day),
                 concurrent: to(own.concurrent),
+                end_old_secrets: false,
             };
             let command = KeyCommand::Update {
                 id: entry.key.id,
