@@ -261,6 +261,28 @@ impl App {
         found.map_err(Refusal::from)
     }
 
+    /// Declines a request. As with any business refusal, the answer is kept under its idempotency key.
+    ///
+    /// # Errors
+    /// Any refusal of idempotency or of the store.
+    pub async fn decline(
+        self: &Arc<Self>,
+        call: Call,
+        canonical: Vec<u8>,
+        refusal: &Refusal,
+    ) -> Result<Answer, Refusal> {
+        let claim = match self.find(&call, || canonical)? {
+            Found::Run(claim) => claim,
+            Found::Replay(reply) => return Ok(Answer::again(reply)),
+            Found::Resume(..) => {
+                return Err(Refusal::UpstreamOutcomeUnknown { next: Next::Settle });
+            }
+        };
+        let reply = (call.refused)(refusal, &call.request_id);
+        self.finish(call, claim, Effect::default(), reply, None)
+            .await
+    }
+
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is
     /// handed over as a whole, and claim, permit and turn go with it.
     pub(super) async fn finish(

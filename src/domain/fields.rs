@@ -46,6 +46,10 @@ impl<'a> Fields<'a> {
             .find(|name| !known.contains(&name.as_str()));
         match stray {
             None => Ok(()),
+            Some(name) if known.is_empty() => {
+                let must = "means nothing here: an empty object is expected.";
+                Err(Refusal::invalid(name.clone(), must))
+            }
             Some(name) => {
                 let must = format!("means nothing here. Known are {}.", known.join(", "));
                 Err(Refusal::invalid(name.clone(), must))

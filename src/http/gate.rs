@@ -138,7 +138,7 @@ impl Gate {
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let echo = idempotency_echo(&request);
 
-        let entry = if request.extensions().contains::<TooLate>() {
+        let mut entry = if request.extensions().contains::<TooLate>() {
             self.enter_too_late(&request, now)
         } else {
             self.enter(&request, now).await
@@ -153,6 +153,12 @@ impl Gate {
         let operator = entry.by_door.as_ref().and_then(|door| door.operator);
         let body = self.body(&mut request, entry.is_heard).await;
         body.iter().for_each(|body| line.came(body));
+        if let Err(refusal @ Refusal::TooLarge { .. }) = &body
+            && is_read(request.method())
+        {
+            // Nobody else looks at the body of one that only reads.
+            entry.turned_away.get_or_insert_with(|| refusal.clone());
+        }
         let begins = match entry.fault {
             Some(fault) => {
                 line.is_hit_by(fault);
@@ -162,10 +168,19 @@ impl Gate {
             }
             None => now,
         };
-        let (request, response) = match entry.turned_away {
+        let (request, response) = match entry.turned_away.take() {
             Some(refusal) => {
+                let named = (&request_id, begins);
+                let answer = match entry.fault {
+                    Some(_) => Box::pin(self.declined(&request, &entry, &body, named)).await,
+                    None => None,
+                };
                 let (request, _payload) = request.into_parts();
-                (Some(request), HttpResponse::from_error(refusal))
+                let response = answer.unwrap_or(Err(refusal));
+                (
+                    Some(request),
+                    response.unwrap_or_else(HttpResponse::from_error),
+                )
             }
             None => {
                 let link = self.link_of(&entry, &request);
@@ -251,6 +266,10 @@ impl Gate {
         }
         body
     }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// What goes on on the connection of a request over HTTP/1.1.

@@ -329,3 +329,13 @@ fn a_connection_is_closed_only_after_an_answer_that_says_so() {
         }
     }
 }
+
+#[test]
+fn a_body_is_bounded_where_nobody_looks_at_it_too() {
+    let world = World::new();
+    let key = world.key();
+    let id = world.order(&key).send().session();
+    let read = |length| world.look_up(&key, &id).body(" ".repeat(length)).send();
+    assert_eq!(read(MOST).status, 200);
+    read(MOST + 1).expect(413, "request_too_large");
+}

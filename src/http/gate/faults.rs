@@ -3,18 +3,24 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
 
 use super::entry::Entry;
 use super::{Gate, routed_path};
-use crate::app::{Alone, App, KeyEntry, Who};
+use crate::app::{Alone, App, Call, KeyEntry, Who};
 use crate::domain::fault::{End, Fault};
 use crate::domain::id::FaultId;
 use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::json::Json;
 use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::time::Timestamp;
+use crate::http::body;
+use crate::http::payments::{kept_refusal, respond};
 use crate::http::sending::Extent;
 
 const X_ATLAS_MOCK: &str = "x-atlas-mock";
@@ -76,12 +82,13 @@ impl Gate {
         };
         let limited = match fault.end {
             Some(End::RateLimit(scope)) => Some(spent(scope)),
+            Some(End::Status(429)) => Some(spent(Scope::Minute)),
             Some(End::Status(_) | End::DropBefore | End::DropAfterCommit) | None => None,
         };
         Plan {
             rule,
             limited,
-            refused: refusal_of(&fault, spent),
+            refused: refusal_of(&fault),
             fault: Some(fault),
         }
     }
@@ -89,13 +96,43 @@ impl Gate {
     /// The place of a request under an idempotency key: while it is held up, whoever comes to the same one is told that
     /// it runs.
     pub(super) fn place_of(&self, entry: &Entry, key: Option<&IdempotencyKey>) -> Option<Alone> {
-        let key = key.filter(|_| entry.turned_away.is_none())?;
-        let who = match (&entry.caller, &entry.buyer) {
-            (Ok(caller), _) => Who::Merchant(Arc::clone(&caller.entry)),
-            (Err(_), Ok(session)) => Who::Buyer(*session),
-            (Err(_), Err(_)) => return None,
+        self.app.alone_at(who(entry)?.record(key?))
+    }
+
+    /// The answer to a request that is declined because the mock was asked for that: kept under its idempotency key, as
+    /// a real one is. None of any other request.
+    pub(super) async fn declined(
+        &self,
+        request: &ServiceRequest,
+        entry: &Entry,
+        body: &Result<Bytes, Refusal>,
+        (request_id, now): (&HeaderValue, Timestamp),
+    ) -> Option<Result<HttpResponse, Refusal>> {
+        let refusal = entry
+            .fault
+            .filter(|fault| fault.end == Some(End::Status(402)))
+            .and_then(|fault| refusal_of(&fault))?;
+        let key = body::idempotency_key(request.method(), request.headers());
+        let (key, who, sent) = (key.ok().flatten()?, who(entry)?, body.as_ref().ok()?);
+        let canonical = Json::parse(sent).map_or_else(|_| sent.to_vec(), |json| json.canonical());
+        let permit = entry.caller.as_ref().ok();
+        let call = Call {
+            who,
+            permit: permit.map(|caller| Arc::clone(&caller.permit)),
+            request_id: request_id.to_str().unwrap_or_default().to_owned(),
+            refused: kept_refusal,
+            now,
+            method: request.method().to_string(),
+            path: request.path().to_owned(),
+            query: request.query_string().to_owned(),
+            idempotency_key: Some(key),
         };
-        self.app.alone_at(who.record(key))
+        Some(
+            self.app
+                .decline(call, canonical, &refusal)
+                .await
+                .map(respond),
+        )
     }
 
     /// Waits as long as a fault says, before anything is done. The time at which it then begins is the one that counts:
@@ -107,6 +144,15 @@ impl Gate {
         // In a box, so that it takes no room in the way of every request.
         Box::pin(self.app.hold_up(delay, came)).await;
         self.app.clock.now()
+    }
+}
+
+/// Who asks, of those who may have an idempotency key.
+fn who(entry: &Entry) -> Option<Who> {
+    match (&entry.caller, &entry.buyer) {
+        (Ok(caller), _) => Some(Who::Merchant(Arc::clone(&caller.entry))),
+        (Err(_), Ok(session)) => Some(Who::Buyer(*session)),
+        (Err(_), Err(_)) => None,
     }
 }
 
@@ -123,7 +169,7 @@ fn asked_for(request: &ServiceRequest) -> Option<Result<Fault, Refusal>> {
 }
 
 /// What refuses a request that is not to be run.
-fn refusal_of(fault: &Fault, spent: impl Fn(Scope) -> RateLimited) -> Option<Refusal> {
+fn refusal_of(fault: &Fault) -> Option<Refusal> {
     match fault.end? {
         End::Status(status) => Some(match status {
             401 => Refusal::KeyUnknown,
@@ -132,7 +178,6 @@ fn refusal_of(fault: &Fault, spent: impl Fn(Scope) -> RateLimited) -> Option<Ref
             },
             404 => Refusal::SessionNotFound,
             409 => Refusal::IdempotencyKeyInUse,
-            429 => Refusal::RateLimited(spent(Scope::Minute)),
             500 => Refusal::Internal,
             503 => Refusal::StorageUnavailable,
             status => Refusal::SimulatedFault { status },

@@ -96,7 +96,7 @@ pub(in crate::http) fn kept_refusal(refused: &Refusal, request_id: &str) -> Repl
     }
 }
 
-pub(super) fn respond(answer: Answer) -> HttpResponse {
+pub(in crate::http) fn respond(answer: Answer) -> HttpResponse {
     let Answer { reply, replayed } = answer;
     let mut response = HttpResponse::with_body(
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),

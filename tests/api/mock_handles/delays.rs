@@ -148,3 +148,18 @@ fn a_rule_can_be_slow_too() {
     held.finish().expect(503, "storage_unavailable");
     assert_eq!(world.order(&key).send().status, 201);
 }
+
+#[test]
+fn a_request_that_fails_slowly_holds_its_key_as_well() {
+    let world = mock();
+    let key = world.key();
+    fault(&world, r#"{"fault":"delay=5m; status=500","times":1}"#);
+    let order = || world.order(&key).idempotent("slow");
+    let held = order().start();
+    let has_it = || matches!(standing_of(&world, "slow"), Standing::Running);
+    eventually("it has its place", has_it);
+    order().send().expect(409, "idempotency_key_in_use");
+    pass_five_minutes(&world);
+    held.finish().expect(500, "internal_error");
+    assert_eq!(order().send().status, 201);
+}

@@ -219,3 +219,48 @@ fn a_request_that_a_real_limit_refuses_does_not_use_a_rule_up() {
     );
     assert_eq!(orders(&world, &key, 2), [503, 201]);
 }
+
+#[test]
+fn a_decline_that_was_asked_for_is_kept_under_its_key_as_a_real_one_is() {
+    let world = mock();
+    let key = world.key();
+    let order = || world.order(&key).idempotent("order_1");
+    let declining = || order().header("X-Atlas-Mock", "status=402");
+    let first = declining().send();
+    first.expect(402, "payment_failed");
+    assert!(!first.replayed());
+    assert_eq!(first.header("idempotency-key"), Some("order_1"));
+    for again in [declining().send(), order().send()] {
+        assert_eq!((again.status, again.replayed()), (402, true));
+        assert_eq!(again.body, first.body);
+    }
+    let other = world.order_of(&key, r#"{"amount":1,"currency":"USD"}"#);
+    let other = other
+        .idempotent("order_1")
+        .header("X-Atlas-Mock", "status=402");
+    other.send().expect(409, "idempotency_key_reused");
+    // What was done before stays done, and without a key nothing is kept.
+    let done = world.order(&key).idempotent("order_2").send();
+    let declined = world.order(&key).idempotent("order_2");
+    let declined = declined.header("X-Atlas-Mock", "status=402").send();
+    assert_eq!((declined.body, declined.status), (done.body, 201));
+    let unnamed = world.order(&key).header("X-Atlas-Mock", "status=402");
+    unnamed.send().expect(402, "payment_failed");
+    assert_eq!(sessions(&world), 1);
+}
+
+#[test]
+fn a_429_that_was_asked_for_spends_nothing() {
+    let world = mock();
+    let key = world.key();
+    let before = world.probe(&key).send();
+    for asked in ["status=429", "rate-limit=minute"] {
+        let refused = world.order(&key).header("X-Atlas-Mock", asked).send();
+        refused.expect_limit("minute");
+    }
+    let after = world.probe(&key).send();
+    for scope in ["minute", "day"] {
+        let fell = before.remaining_of(scope) - after.remaining_of(scope);
+        assert_eq!(fell, 1, "{scope}");
+    }
+}

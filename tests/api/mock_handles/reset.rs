@@ -147,3 +147,13 @@ fn a_reset_is_asked_for_with_an_object() {
     tell(&world, "/_mock/reset", "").expect(400, "invalid_json");
     assert_eq!(sessions(&world), 1);
 }
+
+#[test]
+fn a_reset_takes_no_members() {
+    let world = mock();
+    assert_eq!(world.order(&world.key()).send().status, 201);
+    let refused = tell(&world, "/_mock/reset", r#"{"clock":true}"#);
+    refused.expect(400, "parameter_invalid");
+    assert_eq!(refused.param().as_deref(), Some("clock"));
+    assert_eq!(sessions(&world), 1);
+}
