@@ -101,7 +101,8 @@ pub struct Given {
     /// Let the mock send webhooks to other machines than this one
     #[arg(long, env = "ATLAS_ALLOW_REMOTE_WEBHOOKS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(super) allow_remote_webhooks: Option<bool>,
-    /// Address range of a proxy whose X-Forwarded-For counts, as 10.0.0.0/8; repeatable [default: none]
+    /// Address range of a proxy whose X-Forwarded-For counts, as 10.0.0.0/8; repeatable, in the variable parted by commas
+    /// [default: none]
     #[arg(
         long,
         env = "ATLAS_TRUSTED_PROXY",

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -230,11 +230,26 @@ impl std::str::FromStr for Proxy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-        text.parse().or_else(|_| one()).map(Self).map_err(|_| {
+        let one = || text.parse::<IpAddr>().map(IpNet::from);
+        let range = text.parse().or_else(|_| one()).map_err(|_| {
             "must be an address or a range of addresses, as 127.0.0.1 or 10.0.0.0/8".to_owned()
-        })
+        })?;
+        Ok(Self(canonical(range)))
     }
+}
+
+/// A range of addresses of IPv4 in the clothes of IPv6 (`::ffff:10.0.0.0/104`) as what it is: peers are compared so.
+fn canonical(range: IpNet) -> IpNet {
+    /// Bits before the address proper (RFC 4291, 2.5.5.2).
+    const MAPPED: u8 = 96;
+    let IpNet::V6(v6) = range else { return range };
+    let plain = v6
+        .addr()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(MAPPED));
+    plain
+        .and_then(|(address, length)| IpNet::new(IpAddr::V4(address), length).ok())
+        .unwrap_or(range)
 }
 
 impl TryFrom<String> for Proxy {
@@ -242,5 +257,25 @@ impl TryFrom<String> for Proxy {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_s_addresses_of_ipv4_are_those_however_they_are_written() {
+        for (text, range) in [
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("10.1.0.0/16", "10.1.0.0/16"),
+            ("::1", "::1/128"),
+            ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ] {
+            let proxy: Proxy = text.parse().expect("a range");
+            assert_eq!(proxy.0.to_string(), range, "{text}");
+        }
     }
 }

@@ -25,7 +25,8 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// Every header of the contract that a browser would hide from a page.
 const EXPOSED: &str = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Scope, \
                        RateLimit-Policy, RateLimit, Retry-After, Idempotency-Key, Idempotent-Replayed, WWW-Authenticate, Allow";
-const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Request-Id, X-Client-Info, Apikey, \
+                               X-Atlas-Publishable-Key, X-Atlas-Mock";
 /// Every method that some path takes.
 pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
 /// Every method that an upstream may take.

@@ -52,7 +52,8 @@ pub const CACHE_ALONE: u64 = 4 << 20;
 pub const MIN_FREE_DISK: u64 = 64 * 1024 * 1024;
 /// How long to wait for another process to let go of the store, as at a restart.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a command waits for a server that has the store and does not answer: one that stops takes ten seconds at most.
+/// How long a command waits for a server that has the store and does not answer: one that stops takes ten seconds at most,
+/// unless told otherwise.
 pub const COMMAND_PATIENCE: Duration = Duration::from_secs(15);
 /// A temporary store that nobody has for so long was left by a mock that was killed.
 pub const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -61,7 +62,8 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// A clock that is behind the store by more than this is worth a line in the log; less is the work of NTP.
 pub const CLOCK_BEHIND_NOTED: Duration = Duration::from_secs(5);
 /// A store that has seen a time so far ahead of the system's clock was given a wrong one, now or then: a person decides.
-pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Who tries out what tomorrow brings, by a clock set forward and back, comes within it.
+pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// Expired records that the sweeper removes in one step (some milliseconds).
 pub const SWEEP_STEP: usize = 500;
 /// Rest between two steps of the sweeper; none after a full step, so that it keeps up with any load.

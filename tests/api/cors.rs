@@ -203,6 +203,8 @@ fn a_preflight_is_answered_without_a_key() {
         "idempotency-key",
         "x-idempotency-key",
         "x-request-id",
+        "x-atlas-publishable-key",
+        "x-atlas-mock",
     ];
     for header in headers {
         assert!(allowed.contains(header), "{header}");
@@ -234,6 +236,10 @@ fn a_preflight_spends_nothing() {
         preflight(&world, "http://y", "POST")
             .send()
             .expect(403, "origin_not_allowed");
+        let dashboard = world.request("OPTIONS", "/dashboard/keys");
+        let dashboard = dashboard.header("Origin", PAGE);
+        let asked = dashboard.header("Access-Control-Request-Method", "POST");
+        assert_eq!(asked.send().status, 401);
     }
     assert_eq!(world.order(&key).send().remaining(), 998);
     let stranger = world.post(CREATE).json(ORDER).send();

@@ -294,6 +294,8 @@ impl Gate {
         let link = dashboard::link_followed(request.method(), request.query_string());
         let spent = match link.filter(|_| wanted.is_none()) {
             Some(link) => app.operators.admit_by_link(&link, from, now),
+            // A preflight spends nothing.
+            None if request.method() == Method::OPTIONS => Ok(app.addresses.standing(from, now)),
             None => app.admit_stranger(from, now),
         };
         let (told, turned_away) = match spent {
