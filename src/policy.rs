@@ -189,6 +189,8 @@ pub const CAPTURED_MARGIN: usize = 512;
 pub const CAPTURED_METHOD: usize = 32;
 /// Bytes that the headers of most answers take.
 pub const USUAL_HEADERS: usize = 768;
+/// Bytes that a line of the log has, as a rule.
+pub const USUAL_LINE: usize = 160;
 /// Bytes that the body of most answers takes.
 pub const USUAL_ANSWER: usize = 1024;
 /// Bytes kept of a request's headers.

@@ -2,7 +2,7 @@
 //! secret is in one.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
@@ -10,6 +10,7 @@ use log::{Level, Record};
 
 use crate::config::LogFormat;
 use crate::domain::masking::masked;
+use crate::policy;
 
 /// What our own records are from.
 const OURS: &str = "atlas";
@@ -74,12 +75,24 @@ impl Layout {
         if !self.to_journal {
             write!(out, "{time} ")?;
         }
-        write!(out, "{level:<5} ")?;
+        out.write_all(padded(level).as_bytes())?;
         if !target.starts_with(OURS) {
             write!(out, "[{target}] ")?;
         }
         let text = said(record);
-        writeln!(out, "{}", in_one_line(&masked(&text)))
+        out.write_all(in_one_line(&masked(&text)).as_bytes())?;
+        out.write_all(b"\n")
+    }
+}
+
+/// A level as it stands in a line of text.
+const fn padded(level: Level) -> &'static str {
+    match level {
+        Level::Error => "ERROR ",
+        Level::Warn => "WARN  ",
+        Level::Info => "INFO  ",
+        Level::Debug => "DEBUG ",
+        Level::Trace => "TRACE ",
     }
 }
 
@@ -96,9 +109,13 @@ const fn told(level: Level) -> (u8, &'static str) {
 
 fn said<'a>(record: &Record<'a>) -> Cow<'a, str> {
     let arguments = record.args();
-    arguments
-        .as_str()
-        .map_or_else(|| Cow::Owned(arguments.to_string()), Cow::Borrowed)
+    if let Some(text) = arguments.as_str() {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(policy::USUAL_LINE);
+    // Writing into a string can't fail.
+    let _ = fmt::Write::write_fmt(&mut text, *arguments);
+    Cow::Owned(text)
 }
 
 /// The text without what would end the line or play with a terminal.

@@ -2,7 +2,6 @@
 //! wary: whoever asks may have written what they liked.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use hyper::Uri;
@@ -20,6 +19,12 @@ use crate::policy;
 
 /// What the URL of an upstream stands for.
 const PREFIX: &str = "/functions/v1";
+
+/// How a key of ours begins.
+const OURS_BEGIN: &str = "atlas_";
+
+/// Headers that a request has, as a rule.
+const USUAL: usize = 12;
 
 /// How often a path is decoded to see where it leads.
 const DECODED: usize = 4;
@@ -103,7 +108,7 @@ pub fn up<'a>(
     named
         .iter_mut()
         .for_each(|name| *name = name.replace('_', "-"));
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL);
     for (name, value) in client {
         let pair = (
             HeaderName::from_bytes(name.as_bytes()),
@@ -125,13 +130,14 @@ pub fn up<'a>(
     }
     let host = said.host.filter(|host| is_host(host));
     let proto = if said.is_tls { "https" } else { "http" };
+    let address = said.client.to_string();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     let said = [
         (IDEMPOTENCY_KEY, said.idempotency_key.map(str::to_owned)),
         (X_REQUEST_ID, Some(said.request_id.to_owned())),
-        (FORWARDED, Some(forwarded(said.client, proto, host))),
-        (X_FORWARDED_FOR, Some(said.client.to_string())),
+        (FORWARDED, Some(forwarded(&address, proto, host))),
+        (X_FORWARDED_FOR, Some(address)),
         (X_FORWARDED_HOST, host.map(str::to_owned)),
     ];
     for (name, text) in said {
@@ -151,7 +157,7 @@ pub fn down(upstream: &HeaderMap) -> HeaderMap {
             .iter()
             .map(HeaderValue::as_bytes),
     );
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(upstream.len());
     for (name, value) in upstream {
         let text = name.as_str();
         let is_ours = OF_OUR_ORIGIN.contains(&text) || text.starts_with("access-control-");
@@ -218,8 +224,10 @@ pub fn idempotency_key(
     }
     let Some(key) = client else {
         let random: [u8; 24] = entropy::base62()?;
-        let random = random.iter().map(|byte| char::from(*byte));
-        return Ok(Some("atlas_".chars().chain(random).collect()));
+        let mut key = String::with_capacity(OURS_BEGIN.len() + random.len());
+        key.push_str(OURS_BEGIN);
+        key.extend(random.map(char::from));
+        return Ok(Some(key));
     };
     let (account, key) = (account.as_str(), key.as_str());
     if account == Account::default().as_str() && !key.contains(':') {
@@ -268,6 +276,10 @@ pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<Uri, Re
 /// slash, and pass over spaces and what comes after a semicolon. A control byte is passed over by some before they decode
 /// once more, and makes of `%2<TAB>e` a dot. Nobody encodes more often than [`DECODED`] times in good faith.
 fn leads_elsewhere(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte);
+    if path.bytes().all(is_plain) {
+        return false;
+    }
     let mut text = Cow::Borrowed(path.as_bytes());
     for _ in 0..=DECODED {
         if text.iter().any(u8::is_ascii_control) {
@@ -292,20 +304,19 @@ fn leads_elsewhere(path: &str) -> bool {
 }
 
 /// `Forwarded` (RFC 7239): what is no token is quoted.
-fn forwarded(client: IpAddr, proto: &str, host: Option<&str>) -> String {
-    let mut text = match client {
-        IpAddr::V4(address) => format!("for={address}"),
-        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+fn forwarded(client: &str, proto: &str, host: Option<&str>) -> String {
+    let is_token = |text: &str| !text.contains([':', '[', ']']);
+    let for_client = if is_token(client) {
+        ["for=", client, ""]
+    } else {
+        ["for=\"[", client, "]\""]
     };
-    // Writing into a string can't fail.
-    let _ = write!(text, ";proto={proto}");
-    let is_token = |host: &str| !host.contains([':', '[', ']']);
-    let _ = match host {
-        Some(host) if is_token(host) => write!(text, ";host={host}"),
-        Some(host) => write!(text, ";host=\"{host}\""),
-        None => Ok(()),
+    let host = match host {
+        Some(host) if is_token(host) => [";host=", host, ""],
+        Some(host) => [";host=\"", host, "\""],
+        None => [""; 3],
     };
-    text
+    [for_client, [";proto=", proto, ""], host].concat().concat()
 }
 
 /// Whether it is a name or an address, perhaps with a port: nothing that could end a quotation or begin another element.
