@@ -7,8 +7,9 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use crate::caller::{Call, Reply};
+use crate::port::Port;
 use crate::script::{Step, assert_charged_once, charge_in, cut};
-use crate::upstream::{Port, Upstream};
+use crate::upstream::Upstream;
 use crate::world::World;
 
 const PATH: &str = "/functions/v1/a";
