@@ -238,7 +238,7 @@ fn a_connection_on_which_nothing_is_asked_is_ended_whatever_else_is_said() {
 
 #[test]
 fn who_does_not_agree_on_tls_in_time_is_closed() {
-    let world = world(|patience| patience.handshake = SHORT);
+    let world = world(|patience| patience.handshake = 10 * SHORT);
     let mut silent = TcpStream::connect(world.address).expect("a connection");
     silent.set_read_timeout(Some(PATIENCE)).expect("set");
     assert_eq!(silent.read(&mut [0]).expect("closed"), 0);
