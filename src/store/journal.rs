@@ -257,8 +257,9 @@ impl Journal {
                 let refused = |commit: &mut Commit| {
                     commit.urgency == Urgency::Ordinary || health.has_failed()
                 };
-                let refused = group.extract_if(.., refused).count();
-                self.figures.ended(refused, Fate::Refused);
+                let refused: Vec<Commit> = group.extract_if(.., refused).collect();
+                // Before they are dropped, which tells who waits.
+                self.figures.ended(refused.len(), Fate::Refused);
             }
             if group.is_empty() {
                 continue;

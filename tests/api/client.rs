@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 pub use crate::response::Response;
-use crate::world::Key;
+use crate::world::{Key, PATIENCE};
 
 /// A request, byte for byte.
 #[derive(Clone, Debug)]
@@ -138,9 +138,7 @@ pub struct Connection {
 impl Connection {
     pub fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("a time-out");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         Self {
             stream,
             unread: Vec::new(),

@@ -7,11 +7,10 @@ use std::time::Duration;
 use atlas::config::{Patience, Settings};
 use atlas::domain::key::OwnLimits;
 
-use crate::world::{Connection, Key, ORDER, World, eventually};
+use crate::world::{Connection, Key, LONG, ORDER, PATIENCE, World, eventually};
 
 /// Short, but long enough for a request on a slow machine; what is not tested is long.
 const SHORT: Duration = Duration::from_millis(300);
-const LONG: Duration = Duration::from_secs(600);
 
 fn patience() -> Patience {
     Patience {
@@ -27,6 +26,21 @@ fn world(configure: fn(&mut Patience)) -> World {
         settings.patience = patience();
         configure(&mut settings.patience);
     })
+}
+
+/// A connection on which something was asked before it was idle for too long; the answer is to be read.
+fn asked_in_time(world: &World) -> TcpStream {
+    let head = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut asked = None;
+    eventually("it is asked in time", || {
+        let mut stream = TcpStream::connect(world.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let is_in_time =
+            stream.write_all(head).is_ok() && stream.peek(&mut [0]).is_ok_and(|n| n > 0);
+        asked = Some(stream);
+        is_in_time
+    });
+    asked.expect("a connection")
 }
 
 /// Sends byte after byte, a little apart, until the server has ended the connection; gives what it said.
@@ -62,10 +76,10 @@ fn a_head_that_trickles_in_is_ended() {
 #[test]
 fn so_is_the_second_head_on_a_connection() {
     let world = world(|patience| patience.idle = SHORT);
-    let mut stream = TcpStream::connect(world.address).expect("a connection");
-    let head = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
-    stream.write_all(head).expect("written");
-    let said = trickle(stream, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: ");
+    let said = trickle(
+        asked_in_time(&world),
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: ",
+    );
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     assert_eq!(said.matches("HTTP/1.1").count(), 1, "{said}");
 }
@@ -73,9 +87,9 @@ fn so_is_the_second_head_on_a_connection() {
 #[test]
 fn an_idle_connection_is_closed() {
     let world = world(|patience| patience.idle = SHORT);
-    let mut connection = Connection::to(world.address);
-    assert_eq!(connection.send(&world.get("/healthz")).status, 200);
-    assert_eq!(connection.read_next(), b"");
+    let mut said = String::new();
+    let end = asked_in_time(&world).read_to_string(&mut said);
+    assert!(end.is_ok() && said.starts_with("HTTP/1.1 200"), "{said}");
     assert_eq!(
         Connection::to(world.address).read_next(),
         b"",
@@ -175,8 +189,7 @@ fn hundreds_may_wait_and_are_served_in_their_turn() {
         (200, 200)
     );
     let wait = |n| {
-        let patience = Duration::from_secs(20);
-        let stream = TcpStream::connect_timeout(&world.address, patience);
+        let stream = TcpStream::connect_timeout(&world.address, PATIENCE);
         stream.unwrap_or_else(|e| panic!("number {n} does not find a place in the backlog: {e}"))
     };
     let mut waiting: Vec<_> = (0..300).map(wait).collect();

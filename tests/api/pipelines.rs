@@ -1,8 +1,6 @@
 //! Requests that are sent on one connection without waiting for an answer: each is answered in its turn, by itself, and
 //! none behind an answer that closes the connection.
 
-use std::time::Duration;
-
 use crate::client::Response;
 use crate::world::{CREATE, Connection, Key, Request, World};
 
@@ -156,7 +154,7 @@ fn who_is_refused_with_all_that_it_sent_keeps_its_connection() {
 
 #[test]
 fn more_than_is_kept_behind_a_request_comes_in_its_turn() {
-    let world = World::with(|settings| settings.body_timeout = Duration::from_secs(600));
+    let world = World::new();
     let key = world.key();
     let name = "x".repeat(4_000);
     let order = world.order(&key).header("X-Padding", &name).bytes();

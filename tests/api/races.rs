@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::world::{Key, ORDER, Request, Response, World, at_once, eventually};
+use crate::world::{Held, Key, ORDER, Request, Response, World, at_once, eventually};
 
 /// Every answer is the session, its replay, or 409 "in use" with when to come again; gives the
 /// ids of the sessions.
@@ -198,12 +198,19 @@ fn a_body_cut_off_leaves_its_key_free() {
     }
 }
 
+/// A request whose head the server has read, which its 100 says, and that goes no further.
+fn held(request: Request) -> Held {
+    let mut held = request.header("Expect", "100-continue").begin(10);
+    assert_eq!(held.interim().status, 100);
+    held
+}
+
 #[test]
 fn a_slow_body_that_comes_second_gets_the_replay() {
     let world = World::new();
     let key = world.key();
     let request = world.order(&key).idempotent("order_1");
-    let slow = request.begin(ORDER.len() / 2);
+    let slow = held(request.clone());
     let made = request.send();
     let late = slow.finish();
     assert_eq!((made.status, late.replayed()), (201, true));
@@ -215,7 +222,7 @@ fn a_slow_body_that_comes_second_and_differs_is_told_so() {
     let world = World::new();
     let key = world.key();
     let other = world.order_of(&key, r#"{"amount":1,"currency":"EUR"}"#);
-    let slow = other.idempotent("order_1").begin(10);
+    let slow = held(other.idempotent("order_1"));
     let request = world.order(&key).idempotent("order_1");
     assert_eq!(request.send().status, 201);
     slow.finish().expect(409, "idempotency_key_reused");

@@ -24,6 +24,10 @@ pub const MIDNIGHT: u64 = NOON + 43_200;
 pub const HOUR: Duration = Duration::from_secs(3_600);
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
+/// Longer than any test takes.
+pub const LONG: Duration = Duration::from_secs(600);
+/// The time in which what is waited for should have come; it only ends a test that fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const CREATE: &str = "/functions/v1/create-session";
 pub const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -72,6 +76,8 @@ impl World {
             Settings::resolve(&place, Given::default(), Purpose::Serve).expect("settings");
         settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.workers = 1;
+        // A test may be slow without being one of a slow client.
+        (settings.body_timeout, settings.webhook_timeout) = (LONG, LONG);
         configure(&mut settings);
         let (ready, started) = channel();
         let (stop, stopped) = channel();
@@ -301,7 +307,7 @@ pub fn checksum_of(text: &str) -> String {
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
         std::thread::yield_now();
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::{Atlas, Client, create_key, json_of, run, run_with_input, text};
+use crate::process::{Atlas, Client, create_key, eventually, json_of, run, run_with_input, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -275,9 +275,7 @@ fn a_command_finds_a_server_that_is_only_just_starting() {
         let (made, server) = std::thread::scope(|scope| {
             let starting = scope.spawn(|| Atlas::serve(&directory, &[]));
             // The lock is the first thing that a server takes.
-            while !directory.join("lock").exists() {
-                std::thread::yield_now();
-            }
+            eventually("it has it", || directory.join("lock").exists());
             let made = create_key(&directory, &[]);
             (made, starting.join().expect("it starts"))
         });

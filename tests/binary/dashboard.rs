@@ -4,11 +4,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{Atlas, BINARY, json_of, read_log, run, run_with_input, text};
+use crate::process::{Atlas, BINARY, PATIENCE, json_of, read_log, run, run_with_input, text};
 use crate::secrets::files_with;
 
 const PASSWORD: &str = "correct horse battery";
@@ -17,8 +16,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Sends a request for this host and reads the whole answer.
 pub fn exchange(address: SocketAddr, host: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    let time_out = Some(Duration::from_secs(20));
-    stream.set_read_timeout(time_out).expect("a time-out");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let length = body.len();
     let request = format!(
         "{head}Host: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -300,12 +298,11 @@ fn an_open_stream_of_events_does_not_hold_the_end_up() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     // Longer than the stream is read for: the server must not wait it out.
-    let server = Atlas::serve(&directory, &["--shutdown-timeout", "60s"]);
+    let server = Atlas::serve(&directory, &["--shutdown-timeout", "180s"]);
     let host = server.address.to_string();
     let cookie = cookie(&follow(&server, &host, &url_of(&directory)));
     let mut stream = TcpStream::connect(server.address).expect("a connection");
-    let time_out = Some(Duration::from_secs(20));
-    stream.set_read_timeout(time_out).expect("a time-out");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let request = format!(
         "GET /dashboard/events/requests HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n"
     );

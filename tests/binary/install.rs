@@ -150,7 +150,9 @@ fn a_program_that_runs_is_replaced() {
     let temporary = tempfile::tempdir().expect("a directory");
     let program = temporary.path().join("usr/local/bin/atlas");
     std::fs::create_dir_all(program.parent().expect("a parent")).expect("made");
-    std::fs::copy("/bin/sleep", &program).expect("copied");
+    // By another process: what this one has open to write, its children have open too, and can't be run meanwhile.
+    let copied = Command::new("cp").arg("/bin/sleep").arg(&program).status();
+    assert!(copied.expect("cp runs").success());
     let mut old = Command::new(&program).arg("60").spawn().expect("it runs");
     let root = temporary.path().to_str().expect("UTF-8");
     ok(&["install", "--root", root]);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::process::{Atlas, BINARY, Client, run, text};
+use crate::process::{Atlas, BINARY, Client, eventually, run, text};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
 
@@ -23,15 +23,12 @@ impl Waiting {
         let input = child.stdin.as_mut().expect("standard input");
         input.write_all(&backup[..backup.len() - 1]).expect("read");
         let room = place.parent().expect("a room");
-        let is_at_work = || {
+        eventually("it is at work", || {
             let within = |dir: PathBuf| dir.join("store/db").exists();
             entries(room)
                 .into_iter()
                 .any(|name| within(room.join(name)))
-        };
-        while !is_at_work() {
-            std::thread::yield_now();
-        }
+        });
         Self(child)
     }
 
@@ -143,17 +140,14 @@ fn a_backup_whose_server_is_killed_leaves_what_was_there() {
         .expect("atlas starts");
     // The kernel lists the socket that listens, and then the one that is connected.
     let socket = directory.join("atlas.sock").display().to_string();
-    let is_connected = || {
+    eventually("it is connected", || {
         let sockets = std::fs::read_to_string("/proc/net/unix").expect("a list");
         sockets
             .lines()
             .filter(|line| line.ends_with(&socket))
             .count()
             > 1
-    };
-    while !is_connected() {
-        std::thread::yield_now();
-    }
+    });
     assert_eq!(entries(&room), ["a.backup", "a.backup.partial"]);
     server.kill();
     let output = command.wait_with_output().expect("ended");

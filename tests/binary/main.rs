@@ -28,6 +28,7 @@ mod mock;
 mod openapi;
 mod owner;
 mod package;
+mod port;
 mod process;
 mod proxies;
 mod secrets;

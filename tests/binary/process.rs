@@ -10,6 +10,8 @@ use serde_json::Value;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_atlas");
 pub const CREATE: &str = "/functions/v1/create-session";
+/// The time in which what is waited for should have come; it only ends a test that fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server process. Killed by drop if nobody stopped it.
 pub struct Atlas {
@@ -143,7 +145,7 @@ pub fn run(arguments: &[&str], directory: &Path) -> Output {
 pub fn run_with_input(arguments: &[&str], directory: &Path, input: &str) -> Output {
     let mut command = Command::new("timeout");
     command
-        .args(["--signal=KILL", "20", BINARY])
+        .args(["--signal=KILL", "60", BINARY])
         .args(arguments)
         .arg("--data-dir")
         .arg(directory);
@@ -212,9 +214,7 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_nodelay(true).ok()?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
         Some(Self(stream))
     }
 
@@ -280,7 +280,7 @@ impl Client {
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
         std::thread::yield_now();
     }
 }

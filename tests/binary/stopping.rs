@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use crate::process::{Atlas, BINARY, Client, has_tool, json_of, read_log, text};
+use crate::process::{Atlas, BINARY, Client, eventually, has_tool, json_of, read_log, text};
 use crate::tls::{Files, certificates};
 
 const ORDER: &str = r#"{"amount":4990,"currency":"USD"}"#;
@@ -59,9 +59,9 @@ fn a_request_that_runs_when_the_signal_comes_is_answered() {
     assert!(text(&line).starts_with("HTTP/1.1 100"), "{}", text(&line));
     let finish = std::thread::spawn(move || {
         // The log says when the signal has been seen.
-        while !read_log(&directory).contains("stopping") {
-            std::thread::yield_now();
-        }
+        eventually("it is stopping", || {
+            read_log(&directory).contains("stopping")
+        });
         stream.write_all(ORDER.as_bytes()).expect("written");
         let mut answer = String::new();
         std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");

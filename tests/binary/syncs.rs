@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::process::{Atlas, BINARY, Client, has_tool};
+use crate::process::{Atlas, BINARY, Client, eventually, has_tool};
 
 /// What the real process asks of the kernel while it serves some orders, from its start to a clean end.
 pub fn traced(calls: &str) -> Option<String> {
@@ -48,13 +48,9 @@ pub fn traced(calls: &str) -> Option<String> {
             .any(|line| line.starts_with(&pid) && line.ends_with("+++ exited with 0 +++"))
     };
     assert!(server.terminate().success());
-    loop {
-        let so_far = std::fs::read_to_string(&trace).expect("a trace");
-        if has_ended(&so_far) {
-            return Some(so_far);
-        }
-        std::thread::yield_now();
-    }
+    let so_far = || std::fs::read_to_string(&trace).expect("a trace");
+    eventually("the trace ends", || has_ended(&so_far()));
+    Some(so_far())
 }
 
 const ORDERS: usize = 20;

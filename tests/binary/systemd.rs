@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::process::{Atlas, BINARY, has_tool, text};
+use crate::process::{Atlas, BINARY, PATIENCE, has_tool, text};
 use crate::syncs::traced;
 
 fn unit() -> PathBuf {
@@ -33,9 +32,7 @@ fn the_manager_hears_that_the_server_answers_lives_and_stops() {
     let temporary = tempfile::tempdir().expect("a directory");
     let path = temporary.path().join("notify.sock");
     let socket = UnixDatagram::bind(&path).expect("a socket");
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a time-out");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let directory = temporary.path().join("data");
     let mut command = serve(&directory);
     command

@@ -75,7 +75,7 @@ fn ask_by(authority: &Path, atlas: &Atlas, path: &str, arguments: &[&str]) -> Ou
             "--show-error",
             "--include",
             "--max-time",
-            "20",
+            "60",
             "--cacert",
         ])
         .arg(authority)
@@ -279,7 +279,7 @@ fn tls_is_1_2_or_1_3_and_http_in_clear_is_told_so() {
     assert_eq!(old.status.code(), Some(35), "{}", text(&old.stdout));
 
     let clear = Command::new("curl")
-        .args(["--silent", "--show-error", "--include", "--max-time", "20"])
+        .args(["--silent", "--show-error", "--include", "--max-time", "60"])
         .arg(format!("http://{}/healthz", atlas.address))
         .output()
         .expect("curl runs");

@@ -29,7 +29,7 @@ const ARGUMENTS: [&str; 9] = [
 ];
 
 /// The time in which a page should have become what it is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Browser {
     runtime: Runtime,

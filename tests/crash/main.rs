@@ -60,6 +60,11 @@ fn rounds(usual: usize) -> usize {
     asked.map_or(usual, |asked| asked.parse().expect("a number"))
 }
 
+/// Whether there is another round: until those that are asked for are over, and what comes by chance has come.
+const fn goes_on(round: usize, rounds: usize, has_come: bool) -> bool {
+    round < rounds || !has_come && round < 10 * rounds
+}
+
 /// A number below `end`; the moments are to differ from run to run.
 fn random(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end

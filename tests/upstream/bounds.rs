@@ -5,7 +5,7 @@ use crate::caller::{Call, Caller};
 use crate::process::read_log;
 use crate::script::{Answer, Step, charge_in, head};
 use crate::upstream::eventually;
-use crate::world::World;
+use crate::world::{BOUND, World};
 
 const PATH: &str = "/functions/v1/report";
 const PART: usize = 64 * 1024;
@@ -18,33 +18,37 @@ fn large() -> Answer {
     vec![Step::Say(start), Step::Repeat(vec![b'x'; PART], PARTS)]
 }
 
-#[test]
-fn a_client_that_does_not_read_its_answer_holds_no_connection_for_ever() {
-    let flags = ["--live-connections", "1", "--live-answer-timeout", "1s"];
+/// Who asks for this and does not read loses its place, and gets no whole answer.
+fn is_cut(call: &Call) {
+    let flags = ["--live-connections", "1", "--live-answer-timeout", BOUND];
     let world = World::with(&flags);
     let other = world.key(&["--mode", "live"]);
-    let keyed = Call::keyed("order_1");
-    for (number, call) in [Call::get(PATH), Call::order("a"), keyed]
-        .iter()
-        .enumerate()
-    {
-        world.upstream.then(large());
-        let before = world.upstream.hits().len();
-        let mut idle = world.caller();
-        idle.say(&call.bytes(&world.secret)).expect("sent");
-        world.upstream.wait_for(before + 1);
-        eventually("the place is free", || {
-            let reply = world.send_as(&other, &Call::get(PATH));
-            assert!(matches!(reply.status, 200 | 503), "{reply}");
-            reply.status == 200
-        });
-        let head = idle.head().expect("a head");
-        assert_eq!(head.status, 200, "{number}");
-        let mut length = 0;
-        let whole = idle.body(&head, &mut |part| length += part.len());
-        assert_eq!(whole, None, "{length} bytes are not the whole");
-        assert!(length < PARTS * PART);
-    }
+    world.upstream.then(large());
+    let mut idle = world.caller();
+    idle.say(&call.bytes(&world.secret)).expect("sent");
+    world.upstream.wait_for(1);
+    eventually("the place is free", || {
+        let reply = world.send_as(&other, &Call::get(PATH));
+        assert!(matches!(reply.status, 200 | 503), "{reply}");
+        reply.status == 200
+    });
+    let head = idle.head().expect("a head");
+    assert_eq!(head.status, 200, "{call:?}");
+    let mut length = 0;
+    let whole = idle.body(&head, &mut |part| length += part.len());
+    assert_eq!(whole, None, "{length} bytes are not the whole");
+    assert!(length < PARTS * PART);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_holds_no_connection_for_ever() {
+    let calls = [Call::get(PATH), Call::order("a"), Call::keyed("order_1")];
+    // Each waits its bound out, all at the same time.
+    std::thread::scope(|scope| {
+        for call in &calls {
+            scope.spawn(|| is_cut(call));
+        }
+    });
 }
 
 /// A server that is told to stop while a request is up whose client has gone; it has ended well, and what was done is
@@ -98,7 +102,7 @@ fn the_server_ends_once_what_a_client_that_only_closed_asked_for_is_done() {
 
 #[test]
 fn an_answer_that_drips_is_not_waited_for_longer_than_one_that_does_not_come() {
-    let world = World::with(&["--live-answer-timeout", "1s"]);
+    let world = World::with(&["--live-answer-timeout", BOUND]);
     let call = Call::keyed("order_1");
     let start = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n";
     world.upstream.then(vec![
@@ -131,8 +135,11 @@ fn a_server_that_stops_takes_nothing_new_while_it_waits() {
     eventually("the log says that it is stopping", || {
         read_log(&world.directory).contains("stopping")
     });
-    let late = Caller::connect(address)
-        .and_then(|mut caller| caller.send(&Call::keyed("order_2"), &world.secret));
+    // What comes between these words and the deed is served; it does not go up.
+    let health = Call::get("/healthz");
+    let ask = |call| Caller::connect(address)?.send(call, &world.secret);
+    eventually("it takes nothing", || ask(&health).is_none());
+    let late = ask(&Call::keyed("order_2"));
     world.upstream.release();
     assert_eq!(ending.join().expect("no panic").code(), Some(0));
     assert!(late.is_none(), "{}", late.expect("an answer"));

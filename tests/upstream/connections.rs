@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::caller::{Call, Caller};
 use crate::script::{Step, answer, assert_charged_once};
 use crate::upstream::eventually;
-use crate::world::World;
+use crate::world::{BOUND, World};
 
 const PATH: &str = "/functions/v1/a";
 
 #[test]
 fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
-    let world = World::with(&["--live-connections", "2", "--live-connect-timeout", "500ms"]);
+    let world = World::with(&["--live-connections", "2", "--live-connect-timeout", BOUND]);
     world.upstream.always(vec![Step::Wait, Step::Work]);
     let busy: Vec<Caller> = (0..2)
         .map(|number| {
@@ -23,12 +23,17 @@ fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
             caller
         })
         .collect();
-    for call in [Call::keyed("late"), Call::order("late"), Call::get(PATH)] {
-        for _ in 0..2 {
-            let reply = world.send(&call);
-            reply.expect(503, "upstream_unavailable");
-            assert_eq!(reply.header("retry-after"), "1");
-        }
+    // They wait at the same time.
+    let late = [Call::keyed("late"), Call::order("late"), Call::get(PATH)];
+    for _ in 0..2 {
+        std::thread::scope(|scope| {
+            let waiting = late.each_ref().map(|call| scope.spawn(|| world.send(call)));
+            for late in waiting {
+                let reply = late.join().expect("no panic");
+                reply.expect(503, "upstream_unavailable");
+                assert_eq!(reply.header("retry-after"), "1");
+            }
+        });
     }
     world.upstream.wait_for(2);
     assert_eq!(world.upstream.connections(), 2);
@@ -46,7 +51,7 @@ fn when_all_connections_are_busy_the_next_is_told_to_come_back() {
 
 #[test]
 fn a_crowd_waits_in_line_for_a_connection() {
-    let world = World::with(&["--live-connections", "1"]);
+    let world = World::with(&["--live-connections", "1", "--live-connect-timeout", "60s"]);
     world.upstream.always(vec![Step::Wait, Step::Work]);
     std::thread::scope(|scope| {
         let orders: Vec<_> = (0..20)

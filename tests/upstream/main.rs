@@ -25,6 +25,8 @@ mod modes;
 mod nginx;
 mod outcomes;
 mod paths;
+#[path = "../binary/port.rs"]
+mod port;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the binary")]
 mod process;

@@ -6,7 +6,7 @@ use crate::caller::{Call, Caller, Reply};
 use crate::process::{Atlas, text};
 use crate::script::{Step, cut};
 use crate::upstream::Upstream;
-use crate::world::{AUTHORIZATION, serve};
+use crate::world::{AUTHORIZATION, BOUND, serve};
 
 const TEST_AUTHORIZATION: &str = "Bearer sk_test_OfTheUpstream0123456789ABCD";
 const CREATE: &str = "/functions/v1/create-session";
@@ -154,7 +154,7 @@ fn the_busy_connections_of_one_mode_are_not_the_others() {
     let directory = temporary.path().join("data");
     let server = serve(&directory, |command| {
         command.args(["--live-upstream", &live.url(), "--live-connections", "1"]);
-        command.args(["--live-connect-timeout", "500ms"]);
+        command.args(["--live-connect-timeout", BOUND]);
         command.args(["--test-upstream", &test.url(), "--test-connections", "1"]);
     });
     let (live_key, test_key) = (server.key(&["--mode", "live"]), server.key(&[]));

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::caller::Call;
+use crate::port::Port;
 use crate::process::{has_tool, text};
 use crate::script::{Step, answer, head};
-use crate::upstream::{Port, Upstream, eventually};
+use crate::upstream::{Upstream, eventually};
 use crate::world::World;
 
 /// Ended by drop.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use crate::caller::{Call, Reply};
+use crate::port::Port;
 use crate::script::{Step, assert_charged_once, charge_in, cut};
-use crate::upstream::{Port, Upstream};
-use crate::world::World;
+use crate::upstream::Upstream;
+use crate::world::{BOUND, World};
 
 const PATH: &str = "/functions/v1/a";
 
@@ -210,7 +211,7 @@ fn without_a_key_a_failure_is_said_and_nothing_is_claimed() {
 
 #[test]
 fn an_answer_that_does_not_come_in_time_is_unknown_and_found_again() {
-    let world = World::with(&["--live-answer-timeout", "1s"]);
+    let world = World::with(&["--live-answer-timeout", BOUND]);
     let call = Call::keyed("order_1");
     world.upstream.then(vec![Step::Wait, Step::Work]);
     assert_unknown(&world.send(&call));

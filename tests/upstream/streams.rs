@@ -3,7 +3,7 @@
 use crate::caller::{Call, Caller};
 use crate::script::{Answer, Step, cut, head};
 use crate::upstream::eventually;
-use crate::world::World;
+use crate::world::{BOUND, World};
 
 const PATH: &str = "/functions/v1/report";
 const PART: usize = 64 * 1024;
@@ -136,7 +136,7 @@ fn an_answer_that_is_cut_is_not_made_whole() {
 
 #[test]
 fn an_answer_that_stands_still_is_given_up() {
-    let world = World::with(&["--live-answer-timeout", "1s"]);
+    let world = World::with(&["--live-answer-timeout", BOUND]);
     for start in [
         "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n",

@@ -2,43 +2,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use socket2::{Domain, Socket, Type};
 
 use crate::exchange::{Arrival, Hit, read};
+use crate::port::Port;
 use crate::process::text;
 use crate::script::{Answer, Charge, Charges, Step};
 
 /// The path of the upstream's URL.
 pub const PREFIX: &str = "/base/v1";
-
-/// A port that stays ours while nobody listens on it.
-pub struct Port {
-    _held: Socket,
-    pub address: SocketAddr,
-}
-
-impl Port {
-    pub fn reserve() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket
-            .set_reuse_address(true)
-            .expect("shared with its listener");
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        socket.bind(&any.into()).expect("a port");
-        let address = socket.local_addr().expect("an address");
-        Self {
-            address: address.as_socket().expect("IPv4"),
-            _held: socket,
-        }
-    }
-}
 
 /// Stopped by drop.
 pub struct Upstream {

@@ -12,6 +12,9 @@ use crate::upstream::Upstream;
 /// What the upstream wants to see; never to be seen anywhere else.
 pub const AUTHORIZATION: &str = "Bearer sk_live_OfTheUpstream0123456789WXYZ";
 
+/// A time that is waited out, and long enough for what must come within it on a busy machine.
+pub const BOUND: &str = "3s";
+
 /// Limits out of the way.
 pub const UNLIMITED: &[&str] = &[
     "--per-minute",

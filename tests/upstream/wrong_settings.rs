@@ -15,7 +15,7 @@ const SECRET: &str = "sk_live_NeverToBeRepeated0123456789";
 fn refused(command: &str, configure: &dyn Fn(&mut Command)) -> String {
     let temporary = tempfile::tempdir().expect("a directory");
     let mut atlas = Command::new("timeout");
-    atlas.args(["--signal=KILL", "20", BINARY, command]);
+    atlas.args(["--signal=KILL", "60", BINARY, command]);
     if command == "serve" {
         atlas.args(["--listen", "127.0.0.1:0"]);
     }
@@ -180,7 +180,7 @@ fn a_secret_has_no_place_in_the_file_or_on_the_command_line() {
             format!("--{mode}-authorization={SECRET}"),
         ] {
             let output = Command::new("timeout")
-                .args(["--signal=KILL", "20", BINARY, "check-config", &argument])
+                .args(["--signal=KILL", "60", BINARY, "check-config", &argument])
                 .output()
                 .expect("atlas starts");
             let message = text(&output.stdout) + &text(&output.stderr);

@@ -266,7 +266,7 @@ mod tests {
         actix_web::rt::System::new().block_on(async {
             tokio::select! {
                 () = watching => (),
-                seen = tokio::time::timeout(Duration::from_secs(20), changed) => seen.expect("it is seen"),
+                seen = tokio::time::timeout(Duration::from_secs(60), changed) => seen.expect("it is seen"),
             }
         });
     }

@@ -5,12 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use atlas::config::{CertificateFiles, Settings};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::world::PATIENCE;
 
 // Kinds of frames (RFC 9113, 6).
 pub const DATA: u8 = 0;
@@ -86,7 +87,7 @@ impl Client {
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
         let stream = TcpStream::connect(address).expect("a connection");
-        let patience = Some(Duration::from_secs(20));
+        let patience = Some(PATIENCE);
         stream.set_read_timeout(patience).expect("a time-out");
         stream.set_write_timeout(patience).expect("a time-out");
         let mut client = Self(StreamOwned::new(tls, stream));

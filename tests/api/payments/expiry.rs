@@ -185,8 +185,9 @@ fn who_was_slow_to_send_pays_no_session_that_is_over_meanwhile() {
     let shop = Shop::new();
     let sale = short_sale(&shop);
     let confirm = shop.confirm(&sale, &json!({"token_id": "tok_visa"}));
-    let slow = confirm.begin(3);
-    // Held until the head was read: then the request has come.
+    let mut slow = confirm.header("Expect", "100-continue").begin(3);
+    // The 100 says that the head was read: the request has come.
+    assert_eq!(slow.interim().status, 100);
     shop.world.advance(HOUR * 2);
     let answer = slow.finish();
     answer.expect(401, "invalid_client_secret");

@@ -4,6 +4,7 @@ mod again;
 pub mod delivery;
 mod endpoints;
 mod expiries;
+mod metrics;
 mod outbox;
 pub mod receiver;
 mod retries;

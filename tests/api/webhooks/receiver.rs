@@ -5,11 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::world::eventually;
+use crate::world::{PATIENCE, eventually};
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,8 +132,7 @@ fn serve(listener: &TcpListener, state: &Arc<State>) {
 
 /// Takes one request. Whoever connects and says nothing is let go.
 fn take(mut stream: TcpStream, state: &State) {
-    let patience = Some(Duration::from_secs(20));
-    stream.set_read_timeout(patience).expect("a time-out");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let Some(hit) = read(&mut stream) else {
         return;
     };
