@@ -357,12 +357,20 @@ fn webhooks(given: Vec<WebhookUrl>, reach: Reach) -> Result<Vec<WebhookUrl>, Str
     Ok(urls)
 }
 
+/// As it may be given: whole days as days, since a year of humantime's has a quarter of a day more.
+fn spelled(span: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match span.as_secs() {
+        seconds if seconds >= DAY && span == Duration::from_secs(seconds / DAY * DAY) => {
+            format!("{}d", seconds / DAY)
+        }
+        _ => humantime::format_duration(span).to_string(),
+    }
+}
+
 fn bounded(name: &str, span: Duration, most: Duration) -> Result<Duration, String> {
     if span.is_zero() || span > most {
-        let (span, most) = (
-            humantime::format_duration(span),
-            humantime::format_duration(most),
-        );
+        let (span, most) = (spelled(span), spelled(most));
         return Err(format!(
             "{name} = {span}: must be longer than nothing and at most {most}, as 30s"
         ));

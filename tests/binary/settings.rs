@@ -69,6 +69,10 @@ fn a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed() {
             &["idempotency_lifetime", "longer than nothing"],
         ),
         (
+            &["--idempotency-lifetime", "999d"],
+            &["idempotency_lifetime = 999d", "at most 366d"],
+        ),
+        (
             &["--trusted-proxy", "10.0.0.0/99"],
             &["--trusted-proxy", "10.0.0.0/8"],
         ),
