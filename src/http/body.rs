@@ -141,6 +141,13 @@ async fn collect(mut body: Coming, limit: usize) -> Result<Bytes, Refusal> {
     }
 }
 
+/// The refusal of a request that only reads for its body, which nobody else looks at.
+pub(super) fn too_large(method: &Method, body: &Result<Bytes, Refusal>) -> Option<Refusal> {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    let refusal = body.as_ref().err().filter(|_| is_read)?;
+    matches!(refusal, Refusal::TooLarge { .. }).then(|| refusal.clone())
+}
+
 /// Throws away what has arrived of a body that nobody will read, without waiting for more: where that is all of it, the
 /// connection can go on.
 pub(super) fn discard(mut payload: Payload, limit: usize) {

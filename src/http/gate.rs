@@ -153,11 +153,8 @@ impl Gate {
         let operator = entry.by_door.as_ref().and_then(|door| door.operator);
         let body = self.body(&mut request, entry.is_heard).await;
         body.iter().for_each(|body| line.came(body));
-        if let Err(refusal @ Refusal::TooLarge { .. }) = &body
-            && is_read(request.method())
-        {
-            // Nobody else looks at the body of one that only reads.
-            entry.turned_away.get_or_insert_with(|| refusal.clone());
+        if let Some(refusal) = body::too_large(request.method(), &body) {
+            entry.turned_away.get_or_insert(refusal);
         }
         let begins = match entry.fault {
             Some(fault) => {
@@ -214,6 +211,11 @@ impl Gate {
             asked: (&line.so_far().method, target.as_deref()),
         };
         let response = self.dress(response, &dressing, origin, echo);
+        if let Some(running) = &running
+            && response.head().connection_type() == ConnectionType::Close
+        {
+            running.ends();
+        }
         let response = send(
             response,
             (permit, running),
@@ -266,10 +268,6 @@ impl Gate {
         }
         body
     }
-}
-
-fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// What goes on on the connection of a request over HTTP/1.1.

@@ -23,6 +23,8 @@ pub(in crate::http) struct Activity {
     /// Since when none runs.
     quiet: Cell<Stopwatch>,
     answers: RefCell<Vec<Weak<Answer>>>,
+    /// What it is answered just now is its last answer.
+    ends: Cell<bool>,
     /// Nothing more is read of it.
     is_deaf: Cell<bool>,
 }
@@ -46,6 +48,7 @@ impl Activity {
             waiting: Cell::new(None),
             quiet: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
+            ends: Cell::new(false),
             is_deaf: Cell::new(false),
         })
     }
@@ -70,6 +73,14 @@ impl Activity {
     /// Who is to be woken when the next one has.
     pub(super) fn wakes(&self, waiting: &Waker) {
         self.waiting.set(Some(waiting.clone()));
+    }
+
+    pub(super) fn ends(&self) {
+        self.ends.set(true);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ends.get()
     }
 
     /// Whoever is answered now has nothing more to say, and actix would listen on.
@@ -112,6 +123,13 @@ impl Activity {
             .iter()
             .filter_map(|answer| answer.upgrade()?.waiting.get());
         waits.any(|wait| wait.elapsed() >= most)
+    }
+}
+
+impl Running {
+    /// Its answer says that nothing comes behind it, so nothing is done that does (RFC 9112, 9.6).
+    pub(in crate::http) fn ends(&self) {
+        self.0.ends();
     }
 }
 

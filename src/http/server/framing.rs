@@ -3,8 +3,13 @@
 
 use memchr::memchr;
 
-/// Of a line of a head so much is looked at where it comes in pieces: enough for the length of a body.
+/// Of a line of a head that comes in pieces so much is kept: enough for its name.
 const LINE_KEPT: usize = 128;
+/// And so much of one that says how long the body is: larger heads are refused by actix.
+const HEAD_MOST: usize = 128 * 1024;
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 /// Follows the bytes of a connection through its requests.
 #[derive(Debug, Default)]
@@ -144,9 +149,18 @@ impl At {
 impl Head {
     /// Keeps a piece of a line whose end has not come.
     fn keep(&mut self, piece: &[u8]) {
-        let room = LINE_KEPT - self.line.len();
-        self.is_cut |= piece.len() > room;
-        self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+        let room = LINE_KEPT.saturating_sub(self.line.len());
+        let (beginning, rest) = piece.split_at(piece.len().min(room));
+        self.line.extend_from_slice(beginning);
+        if rest.is_empty() {
+            return;
+        }
+        let tells = [CONTENT_LENGTH, TRANSFER_ENCODING].map(|name| value_of(&self.line, name));
+        if tells.iter().any(Option::is_some) && self.line.len() + rest.len() <= HEAD_MOST {
+            self.line.extend_from_slice(rest);
+        } else {
+            self.is_cut = true;
+        }
     }
 
     /// Reads a line; whether it ends the head. Empty ones before the first are passed over.
@@ -162,7 +176,7 @@ impl Head {
         // Few names begin as these two.
         match line[0] {
             b'c' | b'C' => {
-                if let Some(value) = value_of(line, b"content-length") {
+                if let Some(value) = value_of(line, CONTENT_LENGTH) {
                     let length = std::str::from_utf8(value).ok();
                     let length = length.and_then(|text| text.trim().parse().ok());
                     self.is_wrong |= is_cut || length.is_none() || self.length.is_some();
@@ -170,7 +184,7 @@ impl Head {
                 }
             }
             b't' | b'T' => {
-                if let Some(value) = value_of(line, b"transfer-encoding") {
+                if let Some(value) = value_of(line, TRANSFER_ENCODING) {
                     let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
                     self.is_wrong |= is_cut || !is_chunked || self.is_chunked;
                     self.is_chunked = true;
@@ -240,7 +254,7 @@ mod tests {
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
     /// Requests, each with its end.
-    const WHOLE: [&str; 12] = [
+    const WHOLE: [&str; 14] = [
         GET,
         "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\nHost: a\n\n",
@@ -252,6 +266,14 @@ mod tests {
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n00a ;a=\"\r\n0123456789\r\n0;x\r\nA: b\r\nC: 0\n\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.0\r\nContent-Length: 1\r\nA-name-that-is-long-and-a-value-that-is-even-longer: and-longer-and-longer-and-longer-and-longer-and-longer-and-longer\r\n\r\n ",
+        concat!(
+            "POST / HTTP/1.1\r\nContent-Length:                                                                      ",
+            "                                                                                                    3\r\n\r\nabc"
+        ),
+        concat!(
+            "POST / HTTP/1.1\r\nTransfer-Encoding:                                                                   ",
+            "                                                                    \tchunked\t  \r\n\r\n1\r\na\r\n0\r\n\r\n"
+        ),
         "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ];
 

@@ -67,6 +67,9 @@ impl Pipeline {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        if activity.has_ended() && self.turns.framing.is_between() {
+            return self.pass_over(from, cx, buffer);
+        }
         if self.turns.must_wait(activity) {
             return self.keep(from, activity, cx, buffer);
         }
@@ -74,6 +77,10 @@ impl Pipeline {
             let room = self.kept.len().min(buffer.remaining());
             let taken = self.turns.pass(&self.kept[..room]);
             buffer.put_slice(&self.kept.split_to(taken));
+            if self.kept.is_empty() {
+                // Its room goes with it: most connections never need it again.
+                self.kept = BytesMut::new();
+            }
             return Poll::Ready(Ok(()));
         }
         if self.is_at_end {
@@ -88,7 +95,32 @@ impl Pipeline {
         Poll::Ready(Ok(()))
     }
 
-    /// Keeps what comes while a request is answered, and hears when the client hangs up.
+    /// Reads what comes behind the last answer, for whoever is still sending, and does nothing with it. actix closes when
+    /// that answer is written; as long as the client takes nothing of it, it would go on with what comes.
+    fn pass_over(
+        &mut self,
+        mut from: Pin<&mut (impl AsyncRead + ?Sized)>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        self.kept = BytesMut::new();
+        let (before, mut passed) = (buffer.filled().len(), 0);
+        while !self.is_at_end {
+            ready!(from.as_mut().poll_read(cx, buffer))?;
+            let read = buffer.filled().len() - before;
+            buffer.set_filled(before);
+            self.is_at_end = read == 0;
+            passed += read;
+            if passed >= policy::PIPELINED {
+                // Others have their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Keeps what comes while a request is answered, as far as there is room, and hears when the client hangs up.
     fn keep(
         &mut self,
         mut from: Pin<&mut (impl AsyncRead + ?Sized)>,
@@ -113,5 +145,76 @@ impl Pipeline {
             activity.wakes(cx.waker());
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    const FIRST: &[u8] = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    const SECOND: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+    /// A client that has sent this, and no more for now.
+    struct Client(Vec<u8>);
+
+    impl AsyncRead for Client {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<Result<()>> {
+            let length = self.0.len().min(buffer.remaining());
+            if length == 0 {
+                return Poll::Pending;
+            }
+            buffer.put_slice(&self.0.drain(..length).collect::<Vec<_>>());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What comes next; None where nothing does for now.
+    fn read(pipeline: &mut Pipeline, client: &mut Client, activity: &Activity) -> Option<Vec<u8>> {
+        let mut room = [0; 1024];
+        let mut buffer = ReadBuf::new(&mut room);
+        let mut context = Context::from_waker(Waker::noop());
+        match pipeline.poll_read(Pin::new(client), activity, &mut context, &mut buffer) {
+            Poll::Ready(read) => read.map(|()| buffer.filled().to_vec()).ok(),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_request_comes_when_the_one_before_it_is_answered() {
+        let (mut pipeline, activity) = (Pipeline::default(), Activity::new());
+        let mut client = Client([FIRST, SECOND].concat());
+        let mut next = || read(&mut pipeline, &mut client, &activity);
+        assert_eq!(next().as_deref(), Some(FIRST));
+        assert_eq!(next(), None, "actix reads as long as there is something");
+        let running = activity.begins();
+        assert_eq!(next(), None);
+        drop(running);
+        assert_eq!(next().as_deref(), Some(SECOND));
+    }
+
+    #[test]
+    fn none_comes_behind_the_last_answer_however_long_that_takes_to_be_written() {
+        let (mut pipeline, activity) = (Pipeline::default(), Activity::new());
+        let mut client = Client([FIRST, SECOND].concat());
+        assert_eq!(
+            read(&mut pipeline, &mut client, &activity).as_deref(),
+            Some(FIRST)
+        );
+        let running = activity.begins();
+        assert_eq!(read(&mut pipeline, &mut client, &activity), None);
+        activity.ends();
+        drop(running);
+        client.0.extend_from_slice(SECOND);
+        for _ in 0..3 {
+            assert_eq!(read(&mut pipeline, &mut client, &activity), None);
+        }
+        assert_eq!((client.0.len(), activity.begun()), (0, 1));
     }
 }
