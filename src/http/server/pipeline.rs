@@ -157,7 +157,7 @@ mod tests {
     const FIRST: &[u8] = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
     const SECOND: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-    /// A client that has sent this, and no more for now.
+    /// A client that has sent this, and neither sends more nor hangs up.
     struct Client(Vec<u8>);
 
     impl AsyncRead for Client {
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// What comes next; None where nothing does for now.
+    /// What comes next; None where it has to be waited for.
     fn read(pipeline: &mut Pipeline, client: &mut Client, activity: &Activity) -> Option<Vec<u8>> {
         let mut room = [0; 1024];
         let mut buffer = ReadBuf::new(&mut room);
