@@ -7,6 +7,9 @@ mod dial;
 pub mod headers;
 mod link;
 mod load;
+#[cfg(test)]
+mod peer_tests;
+mod pool;
 mod turn;
 
 use std::sync::Arc;

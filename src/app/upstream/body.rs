@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::pool::Connection;
 use super::turn::Turn;
 use crate::app::outbound::first_cause;
 use crate::policy;
@@ -25,6 +26,7 @@ pub struct Body {
 /// What is given back at the end.
 struct Flow {
     incoming: Incoming,
+    connection: Connection,
     turn: Turn,
     _place: OwnedSemaphorePermit,
 }
@@ -47,6 +49,7 @@ impl std::error::Error for Cut {}
 impl Body {
     pub(super) fn new(
         incoming: Incoming,
+        connection: Connection,
         has_end: bool,
         pause: Duration,
         turn: Turn,
@@ -59,6 +62,7 @@ impl Body {
             pause,
             flow: Some(Flow {
                 incoming,
+                connection,
                 turn,
                 _place: place,
             }),
@@ -93,7 +97,9 @@ impl Body {
                 Ok(Some(Err(error))) => break first_cause(&error),
                 Ok(None) => {
                     flow.turn.note(true);
-                    self.flow = None;
+                    if let Some(flow) = self.flow.take() {
+                        flow.connection.rest();
+                    }
                     return None;
                 }
                 Err(_) => {

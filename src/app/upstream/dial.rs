@@ -1,6 +1,6 @@
 //! Connections to an upstream: made within a time, and each tells how far its latest exchange has come.
 
-use std::error::Error;
+use std::future::poll_fn;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,55 +9,45 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
-use crate::app::outbound::Https;
+use crate::app::outbound::{Https, first_cause};
 
-/// Connects, and looks names up and agrees on TLS, within a time.
-#[derive(Clone)]
+/// Connects to one upstream, and looks its name up and agrees on TLS, within a time.
 pub(super) struct Dialler {
     https: Https,
+    to: Uri,
     limit: Duration,
 }
 
 impl Dialler {
-    pub(super) const fn new(https: Https, limit: Duration) -> Self {
-        Self { https, limit }
-    }
-}
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-impl Service<Uri> for Dialler {
-    type Response = TokioIo<Wire>;
-    type Error = Failure;
-    type Future =
-        Pin<Box<dyn Future<Output = std::result::Result<Self::Response, Failure>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Failure>> {
-        self.https.poll_ready(cx)
+    pub(super) const fn new(https: Https, to: Uri, limit: Duration) -> Self {
+        Self { https, to, limit }
     }
 
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let (dialling, limit) = (self.https.call(to), self.limit);
-        Box::pin(async move {
-            let late = |_| {
-                format!(
-                    "none came about within {}",
-                    humantime::format_duration(limit)
-                )
-            };
-            let stream = tokio::time::timeout(limit, dialling)
-                .await
-                .map_err(late)??;
-            Ok(TokioIo::new(Wire {
+    /// A new connection.
+    ///
+    /// # Errors
+    /// Why none came about, for the log.
+    pub(super) async fn dial(&self) -> std::result::Result<Wire, String> {
+        let mut https = self.https.clone();
+        let dialling = async {
+            poll_fn(|cx| https.poll_ready(cx)).await?;
+            https.call(self.to.clone()).await
+        };
+        match tokio::time::timeout(self.limit, dialling).await {
+            Ok(Ok(stream)) => Ok(Wire {
                 stream: TokioIo::new(stream),
                 progress: Progress::default(),
-            }))
-        })
+            }),
+            Ok(Err(error)) => Err(first_cause(&*error)),
+            Err(_) => {
+                let limit = humantime::format_duration(self.limit);
+                Err(format!("none came about within {limit}"))
+            }
+        }
     }
 }
 
@@ -107,13 +97,6 @@ impl Progress {
     pub(super) fn is_stale(&self) -> bool {
         self.0.load(Ordering::Acquire) == LATER
     }
-
-    /// Of the connection that an exchange had.
-    pub(super) fn of(connected: &Connected) -> Option<Self> {
-        let mut extras = hyper::http::Extensions::new();
-        connected.get_extras(&mut extras);
-        extras.remove()
-    }
 }
 
 /// A connection that notes its progress.
@@ -123,6 +106,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
     fn note(&self, polled: Poll<Result<usize>>) -> Poll<Result<usize>> {
         match polled {
             Poll::Ready(Ok(1..)) => self.progress.sent(),
@@ -130,12 +117,6 @@ impl Wire {
             Poll::Ready(Ok(0)) | Poll::Pending => (),
         }
         polled
-    }
-}
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.progress.clone())
     }
 }
 

@@ -1,36 +1,32 @@
 //! The link to one upstream: connections that are kept, a bound on how many are used at once, a circuit breaker around
 //! them; and of a request that failed, whether anything of it can have arrived.
 
-use std::collections::HashMap;
-use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
-use std::thread::ThreadId;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::connect::HttpConnector;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::aim::Aim;
 use super::body::Body;
-use super::dial::{Dialler, Progress};
+use super::dial::Dialler;
 use super::headers::down;
+use super::pool::{Connection, Lost, Pool};
 use super::turn::Turn;
-use crate::app::outbound::{first_cause, https, no_roots, system_roots};
+use crate::app::outbound::{https, no_roots, system_roots};
 use crate::clock::Clock;
 use crate::config::{Authorization, UpstreamSettings, UpstreamUrl};
 use crate::domain::circuit::Circuit;
 use crate::domain::refusal::Refusal;
 use crate::policy;
-
-type Sender = Client<Dialler, Full<Bytes>>;
 
 /// The way to one upstream.
 pub struct Link {
@@ -39,12 +35,10 @@ pub struct Link {
     connect_timeout: Duration,
     answer_timeout: Duration,
     is_idempotent: bool,
-    /// Send on connections that are kept, and make new ones; one for each thread, since a connection ends with its thread.
-    kept: Mutex<HashMap<ThreadId, Sender>>,
-    dialler: Dialler,
+    /// What it calls its host, as `Host` says it.
+    host: HeaderValue,
+    pool: Arc<Pool>,
     pub(super) connections: usize,
-    /// Sends on new connections only.
-    fresh: Sender,
     pub(super) places: Arc<Semaphore>,
     pub(super) circuit: Mutex<Circuit>,
     pub(super) clock: Clock,
@@ -109,18 +103,6 @@ pub struct Passage {
     turn: Turn,
 }
 
-/// How an exchange failed.
-enum Lost {
-    /// There was no connection.
-    Unconnected(String),
-    /// The connection ended before it took anything of the request.
-    Unsent(String),
-    /// A connection that was kept ended without a byte of the answer.
-    Stale(String),
-    /// Anything else.
-    Unknown(String),
-}
-
 impl Link {
     /// Makes ready to connect; nothing is connected yet.
     ///
@@ -141,16 +123,17 @@ impl Link {
         let mut http = HttpConnector::new();
         // Shared between the addresses of a name, so that one that is silent leaves time for the next.
         http.set_connect_timeout(Some(settings.connect_timeout));
-        let dialler = Dialler::new(https(http, roots)?, settings.connect_timeout);
+        let to: Uri = settings.url.as_str().parse().map_err(|e| format!("{e}"))?;
+        let host = host(&to).ok_or("it has no host")?;
+        let dialler = Dialler::new(https(http, roots)?, to, settings.connect_timeout);
         Ok(Self {
             url: settings.url.clone(),
             authorization: settings.authorization.as_ref().map(header).transpose()?,
             connect_timeout: settings.connect_timeout,
             answer_timeout: settings.answer_timeout,
             is_idempotent: settings.is_idempotent,
-            kept: Mutex::default(),
-            fresh: sender(&dialler, 0),
-            dialler,
+            host,
+            pool: Pool::new(dialler, settings.connections, policy::UPSTREAM_KEEP_ALIVE),
             connections: settings.connections,
             places: Arc::new(Semaphore::new(settings.connections)),
             circuit: Mutex::default(),
@@ -161,14 +144,6 @@ impl Link {
     /// Where it is.
     pub const fn url(&self) -> &UpstreamUrl {
         &self.url
-    }
-
-    /// Sends on the connections of this thread.
-    fn kept(&self) -> Sender {
-        let mut kept = self.kept.lock();
-        let own = kept.entry(std::thread::current().id());
-        own.or_insert_with(|| sender(&self.dialler, self.connections))
-            .clone()
     }
 
     /// Whether a repetition under the same `Idempotency-Key` is done once.
@@ -194,8 +169,8 @@ impl Link {
         Aim::new(&self.url, method, path, query)
     }
 
-    /// A request as it goes up: `headers` are those of [`super::headers::up`], and the upstream's authorization joins
-    /// them.
+    /// A request as it goes up: `headers` are those of [`super::headers::up`], and what is said of the upstream and of the
+    /// body joins them.
     pub fn request(
         &self,
         Aim { method, uri }: Aim,
@@ -208,9 +183,13 @@ impl Link {
         if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
             headers.insert(CONTENT_LENGTH, body.len().into());
         }
+        headers.insert(HOST, self.host.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = uri
+            .into_parts()
+            .path_and_query
+            .map_or_else(Uri::default, Uri::from);
         *request.headers_mut() = headers;
         request
     }
@@ -244,32 +223,19 @@ impl Link {
         })
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. Connecting has a time of its own.
     async fn exchange(
         &self,
-        sender: &Sender,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Lost> {
-        let mut connection = capture_connection(&mut request);
-        let mut answering = std::pin::pin!(sender.request(request));
-        // Connecting has a time of its own; the answer's begins when the request is sent.
-        let before_sent = tokio::select! {
-            biased;
-            answered = &mut answering => Some(answered),
-            () = async { drop(connection.wait_for_connection_metadata().await) } => None,
+        connection: Result<Connection, Lost>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), Lost> {
+        let (mut connection, limit) = (connection?, self.answer_timeout);
+        let answered = tokio::time::timeout(limit, connection.send(request)).await;
+        let late = |_| {
+            let limit = humantime::format_duration(limit);
+            Lost::Unknown(format!("no answer within {limit}"))
         };
-        let answered = match before_sent {
-            Some(answered) => answered,
-            None => {
-                let limit = self.answer_timeout;
-                let late = |_| {
-                    let limit = humantime::format_duration(limit);
-                    Lost::Unknown(format!("no answer within {limit}"))
-                };
-                tokio::time::timeout(limit, answering).await.map_err(late)?
-            }
-        };
-        answered.map_err(|error| lost(&error))
+        Ok((answered.map_err(late)??, connection))
     }
 }
 
@@ -281,11 +247,12 @@ impl Passage {
     /// A [`Fault`] that says whether anything of the request can have arrived.
     pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
         let link = Arc::clone(&self.link);
-        let first = match again {
-            Again::Once => link.exchange(&link.kept(), request.clone()).await,
+        let connection = match again {
+            Again::Once => link.pool.connection().await,
             // A connection that was kept may be closed at this very moment, and then nobody would know.
-            Again::Never => link.exchange(&link.fresh, request.clone()).await,
+            Again::Never => link.pool.single().await,
         };
+        let first = link.exchange(connection, request.clone()).await;
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
             Ok(response) => return self.answer(response, false),
@@ -296,7 +263,7 @@ impl Passage {
                 return self.fail(Fault::OutcomeUnknown(why));
             }
         };
-        match link.exchange(&link.fresh, request).await {
+        match link.exchange(link.pool.single().await, request).await {
             Ok(response) => self.answer(response, is_up),
             Err(Lost::Unconnected(why) | Lost::Unsent(why)) if !is_up => {
                 self.fail(Fault::NothingSent(why))
@@ -309,7 +276,7 @@ impl Passage {
 
     fn answer(
         mut self,
-        response: Response<Incoming>,
+        (response, connection): (Response<Incoming>, Connection),
         is_of_repetition: bool,
     ) -> Result<Answer, Fault> {
         let (head, incoming) = response.into_parts();
@@ -330,6 +297,7 @@ impl Passage {
             is_of_repetition,
             body: Body::new(
                 incoming,
+                connection,
                 head.headers.contains_key(TRANSFER_ENCODING) || self.link.url.is_https(),
                 self.link.answer_timeout,
                 self.turn,
@@ -362,31 +330,18 @@ fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-fn sender(dialler: &Dialler, keep: usize) -> Sender {
-    Client::builder(TokioExecutor::new())
-        .http1_max_buf_size(policy::UPSTREAM_HEAD)
-        .pool_idle_timeout(policy::UPSTREAM_KEEP_ALIVE)
-        .pool_max_idle_per_host(keep)
-        .pool_timer(TokioTimer::new())
-        // It would try every connection that is kept; `Passage::send` tries once, on a new one.
-        .retry_canceled_requests(false)
-        .build(dialler.clone())
-}
-
-/// What a failed exchange tells. Nothing of a request has gone out where there was no connection, where the client gave
-/// the request back untouched ("canceled"), or where no byte was ever written.
-fn lost(error: &Error) -> Lost {
-    let why = first_cause(error);
-    let Some(connected) = error.connect_info() else {
-        return Lost::Unconnected(why);
+/// The host and port of a URL as `Host` says them: the usual port is not told.
+fn host(url: &Uri) -> Option<HeaderValue> {
+    let usual = match url.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
     };
-    let cause = error.source().and_then(|cause| cause.downcast_ref());
-    let is_untouched = cause.is_some_and(hyper::Error::is_canceled);
-    match Progress::of(connected) {
-        Some(progress) if is_untouched || progress.is_fresh() => Lost::Unsent(why),
-        Some(progress) if progress.is_stale() => Lost::Stale(why),
-        Some(_) | None => Lost::Unknown(why),
-    }
+    let host = url.host()?;
+    let text = match url.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    HeaderValue::try_from(text).ok()
 }
 
 #[cfg(test)]
