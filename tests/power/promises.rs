@@ -108,7 +108,13 @@ impl Promises {
         let found = store.verify(false, now());
         let found = found.map_err(|_| told("rows"))?;
         if !found.faults.is_empty() {
-            return Err(format!("{sessions} sessions, and {:?}", found.faults));
+            let (faults, some) = (
+                found.faults.len(),
+                &found.faults[..found.faults.len().min(5)],
+            );
+            return Err(format!(
+                "{sessions} sessions, and {faults} faults: {some:?}"
+            ));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::disk::Disk;
 use crate::planted::{DAY, now, plant};
-use crate::process::{Atlas, has_tool};
+use crate::process::{Atlas, eventually, has_tool};
 use crate::{Machine, WRITERS, images, order_all};
 
 /// Records of each writer that have expired: with those of the others, some steps of the sweeper.
@@ -26,6 +26,29 @@ fn swept(server: &Atlas) -> usize {
     count.expect("it is counted").parse().expect("a number")
 }
 
+/// A sweep that a clean end interrupts: what is there then is on disk, and half of it is removed. The more there is to
+/// remove, the surer it is to be met in the midst of that.
+fn interrupt_a_sweep(machine: &mut Machine) {
+    for each in (0..).map(|times| EXPIRED << times) {
+        let expired = (0..WRITERS * each).map(|number| {
+            let key = format!("expired-{}-{}", number % WRITERS, number / WRITERS);
+            (key, vec![b'x'; 300])
+        });
+        let directory = machine.root.join(machine.data);
+        plant(&directory, now().minus(3 * DAY), expired);
+        machine.disk = Disk::of(&machine.root);
+        machine.live(images() / 2, |server| {
+            eventually("records are removed", || swept(&server) > 0);
+            assert!(server.terminate().success());
+        });
+        machine.fail();
+        let left = machine.left_to_sweep.last().copied();
+        if left.is_some_and(|left| (1..WRITERS * each).contains(&left)) {
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_sweep_survives_a_power_loss_at_any_call() {
     if !has_tool("strace", &["-V"]) {
@@ -38,16 +61,8 @@ fn a_sweep_survives_a_power_loss_at_any_call() {
         assert!(server.terminate().success());
     });
     machine.secret.clone_from(&secret);
-    let expired = (0..WRITERS * EXPIRED).map(|number| {
-        let key = format!("expired-{}-{}", number % WRITERS, number / WRITERS);
-        (key, vec![b'x'; 300])
-    });
-    plant(
-        &machine.root.join(machine.data),
-        now().minus(3 * DAY),
-        expired,
-    );
-    machine.disk = Disk::of(&machine.root);
+    interrupt_a_sweep(&mut machine);
+    let left_by_the_first = machine.left_to_sweep.len();
     let mut rounds = 0;
     machine.live(images(), |server| {
         let secret = secret.as_ref().expect("made");
@@ -60,10 +75,12 @@ fn a_sweep_survives_a_power_loss_at_any_call() {
         order_all(&server, secret, "last", ANEW);
         server.kill();
     });
-    let left = machine.left_to_sweep.iter();
-    let half = left.filter(|left| (1..WRITERS * EXPIRED).contains(*left));
-    let half = half.count();
-    // What a sweep removes is written down at the next checkpoint, so whether a loss falls between two is chance.
-    eprintln!("{half} of the losses left a sweep half done, which the next finished");
+    // What a sweep removes is on disk at the next checkpoint, and there was none.
+    let left = &machine.left_to_sweep[left_by_the_first..];
+    assert!(left.iter().all(|left| *left > 0), "{left:?}");
+    eprintln!(
+        "{} losses met a sweep that was half done, and the next finished it",
+        left.len()
+    );
     machine.tell(1 + (2 + rounds) * WRITERS * ANEW);
 }
