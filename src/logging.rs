@@ -2,6 +2,7 @@
 //! before it is written, also in lines of the libraries below us.
 
 mod layout;
+mod stamp;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -44,8 +45,8 @@ pub fn start(format: LogFormat) -> Log {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let started = env_logger::Builder::from_env(environment)
         .format(move |line, record| {
-            let time = line.timestamp_millis();
-            layout.write(line, time, record)
+            let time = stamp::of(Clock::system_now());
+            layout.write(line, &time, record)
         })
         .target(env_logger::Target::Pipe(Box::new(Inlet(Arc::clone(
             &lines,
@@ -91,7 +92,7 @@ impl Log {
         let mut line = Vec::new();
         let time = Clock::system_now().rfc3339();
         // Writing to memory does not fail, and nobody may be listening any more.
-        drop(self.layout.write_last_word(&mut line, time, why));
+        drop(self.layout.write_last_word(&mut line, &time, why));
         // Its last lines come before the last word.
         drop(self);
         drop(std::io::stderr().write_all(&line));

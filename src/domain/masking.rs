@@ -40,12 +40,12 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     masked_beginning(text, text.len())
 }
 
-/// What may be shown of a text that is one secret from its beginning to its end; None of any other.
-pub fn masked_secret(text: &str) -> Option<String> {
+/// What may be shown of a text that is one secret from its beginning to its end, to be put together; None of any other.
+pub fn masked_secret(text: &str) -> Option<[&str; 3]> {
     let (from, to, end) = secret_at(text.as_bytes(), 0)?;
     let is_all = end == text.len();
     let (start, tail) = (text.get(..from)?, text.get(to..)?);
-    is_all.then(|| [start, DOTS, tail].concat())
+    is_all.then_some([start, DOTS, tail])
 }
 
 /// The first `most` bytes of the text, masked with regard to what follows: the part of a card number that stands before

@@ -15,7 +15,7 @@ use actix_web::http::header::{
 use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
 
-use self::line::Line;
+use self::line::line;
 use self::members::Members;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::forward::Reached;
@@ -166,7 +166,7 @@ fn lines(headers: &HeaderMap) -> String {
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         match *name {
-            AUTHORIZATION => out.extend_from_slice(credentials(value).as_bytes()),
+            AUTHORIZATION => push_credentials(&mut out, value),
             _ if lets_in(name) => out.extend_from_slice(b"..."),
             _ => out.extend_from_slice(value.as_bytes()),
         }
@@ -210,9 +210,8 @@ const fn letters(text: &str) -> u32 {
     letters
 }
 
-/// The scheme, and of a credential that is a key and nothing else what may be shown for ever.
-fn credentials(value: &HeaderValue) -> String {
-    let mut out = String::with_capacity(value.len());
+/// Writes the scheme, and of a credential that is a key and nothing else what may be shown for ever.
+fn push_credentials(out: &mut Vec<u8>, value: &HeaderValue) {
     let text = value.to_str().unwrap_or_default().trim_end();
     let (scheme, credential) = text.rsplit_once(' ').unwrap_or(("", text));
     let scheme = scheme.trim();
@@ -220,16 +219,18 @@ fn credentials(value: &HeaderValue) -> String {
         .iter()
         .any(|known| known.eq_ignore_ascii_case(scheme));
     if is_known {
-        out.push_str(scheme);
-        out.push(' ');
+        out.extend_from_slice(scheme.as_bytes());
+        out.push(b' ');
     }
     let is_ours = ["sk_test_", "sk_live_", "cs_"].iter().any(|start| {
         let random = credential.strip_prefix(start);
         random.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
     let shown = masked_secret(credential).filter(|_| is_ours && (is_known || scheme.is_empty()));
-    out.push_str(shown.as_deref().unwrap_or("..."));
-    out
+    let parts = shown.unwrap_or(["", "...", ""]);
+    parts
+        .iter()
+        .for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
 /// A method as far as it is kept. Anybody may make up one, of any length.
@@ -268,7 +269,7 @@ impl Drop for AccessLine {
 
 fn write_line(exchange: &Exchange) {
     let path = &*loggable(&exchange.path);
-    let (line, members) = (Line { exchange, path }, Members { exchange, path });
+    let (line, members) = (line(exchange, path), Members { exchange, path });
     let mut record = log::Record::builder();
     record.target(TARGET).level(log::Level::Info);
     record.key_values(&members);

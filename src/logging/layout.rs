@@ -2,7 +2,7 @@
 //! secret is in one.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::io::{self, Write};
 
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
@@ -28,7 +28,7 @@ impl Layout {
     pub(super) fn write(
         self,
         out: &mut impl Write,
-        time: impl Display,
+        time: &str,
         record: &Record<'_>,
     ) -> io::Result<()> {
         self.write_priority(out, record.level())?;
@@ -42,7 +42,7 @@ impl Layout {
     pub(super) fn write_last_word(
         self,
         out: &mut impl Write,
-        time: impl Display,
+        time: &str,
         line: &str,
     ) -> io::Result<()> {
         match self.format {
@@ -65,15 +65,11 @@ impl Layout {
         Ok(())
     }
 
-    fn write_text(
-        self,
-        out: &mut impl Write,
-        time: impl Display,
-        record: &Record<'_>,
-    ) -> io::Result<()> {
+    fn write_text(self, out: &mut impl Write, time: &str, record: &Record<'_>) -> io::Result<()> {
         let (level, target) = (record.level(), record.target());
         if !self.to_journal {
-            write!(out, "{time} ")?;
+            out.write_all(time.as_bytes())?;
+            out.write_all(b" ")?;
         }
         out.write_all(padded(level).as_bytes())?;
         if !target.starts_with(OURS) {
@@ -137,7 +133,7 @@ fn in_one_line(text: &str) -> Cow<'_, str> {
 
 /// The members of our own records stand beside what every line has. One that is called `message` is said instead of the
 /// record's text, which has the members in it already.
-fn write_json(out: &mut impl Write, time: impl Display, record: &Record<'_>) -> io::Result<()> {
+fn write_json(out: &mut impl Write, time: &str, record: &Record<'_>) -> io::Result<()> {
     let (_, level) = told(record.level());
     write!(
         out,

@@ -1,64 +1,50 @@
 //! One look over a text that tells whether a search is worth while: nearly all that is logged has nothing in it.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter, memchr3};
+
 use super::{CARD_DIGITS, SECRETS};
-
-/// What a byte means to whoever only looks whether a search is worth while.
-#[derive(Clone, Copy)]
-struct Sign {
-    /// Digits that it adds to a run: one or none.
-    digits: u8,
-    /// All ones where a run may go on over it, else nothing.
-    goes_on: u8,
-    /// It may be the last byte of what a secret begins with.
-    may_end_start: bool,
-    /// It may stand between a name and a value, begin an escape, or part digits in a way that only a search knows.
-    is_search: bool,
-}
-
-const SIGNS: [Sign; 256] = {
-    let other = Sign {
-        digits: 0,
-        goes_on: 0,
-        may_end_start: false,
-        is_search: false,
-    };
-    let mut signs = [other; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let sign = &mut signs[byte];
-        match byte as u8 {
-            b'0'..=b'9' => (sign.digits, sign.goes_on) = (1, u8::MAX),
-            b' ' | b'-' | b'+' | b'.' | b'\t' => sign.goes_on = u8::MAX,
-            b':' | b'=' | b'%' | b'\\' | 0x80.. => sign.is_search = true,
-            _ => (),
-        }
-        byte += 1;
-    }
-    let mut which = 0;
-    while which < SECRETS.len() {
-        let start = SECRETS[which].as_bytes();
-        signs[start[start.len() - 1] as usize].may_end_start = true;
-        which += 1;
-    }
-    signs
-};
 
 /// Whether a search may find anything. Says so of more than it would find, and never of less.
 pub(super) fn may_hide(bytes: &[u8]) -> bool {
-    let (mut run, mut longest, mut is_search) = (0_u8, 0, false);
-    for (at, byte) in bytes.iter().enumerate() {
-        let sign = SIGNS[usize::from(*byte)];
-        run = (run & sign.goes_on).saturating_add(sign.digits);
-        longest = longest.max(run);
-        is_search |= sign.is_search;
-        let so_far = &bytes[..=at];
-        if sign.may_end_start
-            && SECRETS
-                .iter()
-                .any(|start| so_far.ends_with(start.as_bytes()))
-        {
-            return true;
+    // They stand between a name and a value, begin an escape, or part digits in a way that only a search knows.
+    let is_plain = bytes.is_ascii()
+        && memchr3(b':', b'=', b'%', bytes).is_none()
+        && memchr(b'\\', bytes).is_none();
+    !is_plain || has_start_of_secret(bytes) || has_digits_of_card(bytes)
+}
+
+fn has_start_of_secret(bytes: &[u8]) -> bool {
+    static OTHERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
+        let others = SECRETS.iter().filter(|start| !start.ends_with('_'));
+        others.map(|start| Finder::new(start.as_bytes())).collect()
+    });
+    let ends_start = |at: usize| {
+        let mut starts = SECRETS.iter().filter(|start| start.ends_with('_'));
+        starts.any(|start| bytes[..=at].ends_with(start.as_bytes()))
+    };
+    memchr_iter(b'_', bytes).any(ends_start)
+        || OTHERS.iter().any(|start| start.find(bytes).is_some())
+}
+
+/// Whether there is a run with as many digits as the shortest card number, however parted.
+fn has_digits_of_card(bytes: &[u8]) -> bool {
+    let least = *CARD_DIGITS.start();
+    let is_of_run = |byte: &&u8| matches!(byte, b'0'..=b'9' | b' ' | b'-' | b'+' | b'.' | b'\t');
+    // A run that is long enough has one of the bytes that are so far apart.
+    let mut at = least - 1;
+    while at < bytes.len() {
+        let behind = bytes[at..].iter().take_while(is_of_run).count();
+        if behind > 0 {
+            let before = bytes[..at].iter().rev().take_while(is_of_run).count();
+            let run = bytes[at - before..at + behind].iter();
+            if run.filter(|byte| byte.is_ascii_digit()).count() >= least {
+                return true;
+            }
         }
+        at += behind + least;
     }
-    is_search || usize::from(longest) >= *CARD_DIGITS.start()
+    false
 }

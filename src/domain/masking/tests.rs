@@ -25,7 +25,8 @@ fn what_is_one_secret_is_shown_as_it_is_within_a_text() {
         "/pay/0abc",
     ];
     for text in texts.iter().map(String::as_str).chain(others) {
-        assert_eq!(masked_secret(text).as_deref(), Some(&*masked(text)));
+        let parts = masked_secret(text).map(|parts| parts.concat());
+        assert_eq!(parts.as_deref(), Some(&*masked(text)));
     }
     for text in [
         "",
@@ -388,6 +389,20 @@ fn a_glance_sees_a_card_in_whatever_way_its_digits_are_parted() {
         let text = ["a", "4242", "4242", "4242", "4242", "b"].join(separator);
         assert!(!find(&text, text.len()).is_empty(), "{text} has a card");
         assert!(may_hide(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_glance_sees_a_card_wherever_it_stands() {
+    let least = "4".repeat(*CARD_DIGITS.start());
+    for before in 0..40 {
+        for after in 0..3 {
+            for other in ["", "12", "1-2.3 4"] {
+                let (before, after) = ("x".repeat(before), "x".repeat(after));
+                let text = format!("{before}{other}x{least}{after}");
+                assert!(may_hide(text.as_bytes()), "{text}");
+            }
+        }
     }
 }
 

@@ -1,82 +1,83 @@
 //! What the line of a request says, as text. Every request has one, so it is put together of strings and whole numbers.
 
-use std::fmt;
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::unanswered;
 use crate::app::forward::Reached;
 use crate::app::request_log::Exchange;
+use crate::policy;
 
-/// `req_... POST /functions/v1/create-session 201 3.127ms key_...`, and whatever else was special about it.
-pub(super) struct Line<'a> {
-    pub(super) exchange: &'a Exchange,
-    /// As it may be logged.
-    pub(super) path: &'a str,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exchange {
-            request_id,
-            method,
-            status,
-            took,
-            key,
-            replayed,
-            refused_by,
-            reached,
-            fault,
-            ..
-        } = self.exchange;
-        for word in [request_id, method, self.path] {
-            f.write_str(word)?;
-            f.write_str(" ")?;
-        }
-        match status {
-            Some(status) => write_number(f, u64::from(*status))?,
-            None => f.write_str(unanswered(self.exchange))?,
-        }
-        f.write_str(" ")?;
-        write_millis(f, *took)?;
-        f.write_str(" ")?;
-        match key {
-            Some(entry) => entry.key.id.fmt(f)?,
-            None => f.write_str("-")?,
-        }
-        match refused_by {
-            Some(scope) => write!(f, " refused by {}", scope.as_str())?,
-            None if *replayed => f.write_str(" replayed")?,
-            None => (),
-        }
-        if let Some(fault) = fault {
-            write!(f, " fault {fault}")?;
-        }
-        if let Some(Reached { status, took }) = reached {
-            f.write_str(" upstream ")?;
-            match status {
-                Some(status) => write_number(f, u64::from(*status))?,
-                None => f.write_str("-")?,
-            }
-            f.write_str(" ")?;
-            write_millis(f, *took)?;
-        }
-        Ok(())
+/// `req_... POST /functions/v1/create-session 201 3.127ms key_...`, and whatever else was special about it. The path is as
+/// it may be logged.
+pub(super) fn line(exchange: &Exchange, path: &str) -> String {
+    let Exchange {
+        request_id,
+        method,
+        status,
+        took,
+        key,
+        replayed,
+        refused_by,
+        reached,
+        fault,
+        ..
+    } = exchange;
+    let mut line = String::with_capacity(policy::USUAL_LINE);
+    for word in [request_id, method, path] {
+        line.push_str(word);
+        line.push(' ');
     }
+    match status {
+        Some(status) => push_number(&mut line, u64::from(*status)),
+        None => line.push_str(unanswered(exchange)),
+    }
+    line.push(' ');
+    push_millis(&mut line, *took);
+    // Writing into a string can't fail.
+    let _ = match key {
+        Some(entry) => write!(line, " {}", entry.key.id),
+        None => write!(line, " -"),
+    };
+    match refused_by {
+        Some(scope) => {
+            line.push_str(" refused by ");
+            line.push_str(scope.as_str());
+        }
+        None if *replayed => line.push_str(" replayed"),
+        None => (),
+    }
+    if let Some(fault) = fault {
+        let _ = write!(line, " fault {fault}");
+    }
+    if let Some(Reached { status, took }) = reached {
+        line.push_str(" upstream ");
+        match status {
+            Some(status) => push_number(&mut line, u64::from(*status)),
+            None => line.push('-'),
+        }
+        line.push(' ');
+        push_millis(&mut line, *took);
+    }
+    line
 }
 
-fn write_number(f: &mut fmt::Formatter<'_>, number: u64) -> fmt::Result {
-    f.write_str(itoa::Buffer::new().format(number))
+fn push_number(line: &mut String, number: u64) {
+    line.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Milliseconds to the microsecond.
-fn write_millis(f: &mut fmt::Formatter<'_>, span: Duration) -> fmt::Result {
-    write_number(f, span.as_secs() * 1_000 + u64::from(span.subsec_millis()))?;
-    f.write_str(".")?;
+fn push_millis(line: &mut String, span: Duration) {
+    push_number(
+        line,
+        span.as_secs() * 1_000 + u64::from(span.subsec_millis()),
+    );
+    line.push('.');
     let mut rest = itoa::Buffer::new();
     // The one in front keeps the zeros behind it.
     let rest = rest.format(1_000 + span.subsec_micros() % 1_000);
-    f.write_str(&rest[1..])?;
-    f.write_str("ms")
+    line.push_str(&rest[1..]);
+    line.push_str("ms");
 }
 
 #[cfg(test)]
@@ -93,11 +94,7 @@ mod tests {
             ..Exchange::default()
         };
         change(&mut exchange);
-        let line = Line {
-            exchange: &exchange,
-            path: "/a",
-        };
-        line.to_string()
+        line(&exchange, "/a")
     }
 
     #[test]
