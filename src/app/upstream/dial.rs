@@ -40,7 +40,7 @@ impl Dialler {
         match tokio::time::timeout(self.limit, dialling).await {
             Ok(Ok(stream)) => Ok(Wire {
                 stream: TokioIo::new(stream),
-                progress: Progress::default(),
+                progress: Progress::new(self.to.scheme_str() == Some("https")),
             }),
             Ok(Err(error)) => Err(first_cause(&*error)),
             Err(_) => {
@@ -53,8 +53,12 @@ impl Dialler {
 
 /// How far the latest exchange of a connection has come, in bytes above TLS. What is written is counted as sent, also
 /// while it still lies in a buffer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Progress(Arc<AtomicU8>);
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    state: Arc<AtomicU8>,
+    /// A write that fails may have sent a part: TLS makes several of one.
+    is_in_parts: bool,
+}
 
 /// Nothing was ever sent.
 const FRESH: u8 = 0;
@@ -66,36 +70,46 @@ const HEARD: u8 = 2;
 const LATER: u8 = 3;
 
 impl Progress {
+    fn new(is_tls: bool) -> Self {
+        Self {
+            state: Arc::new(AtomicU8::new(FRESH)),
+            is_in_parts: is_tls,
+        }
+    }
+
     fn sent(&self) {
-        let to = match self.0.load(Ordering::Relaxed) {
+        let to = match self.state.load(Ordering::Relaxed) {
             FRESH | FIRST => FIRST,
             _ => LATER,
         };
-        self.0.store(to, Ordering::Release);
+        self.state.store(to, Ordering::Release);
     }
 
     /// A write has failed. After an answer that was the first of the next request, of which the other side may know
     /// nothing; but that may as well have been the rest of a request that was answered before its end.
     fn broke(&self) {
+        if self.is_in_parts {
+            return self.sent();
+        }
         let (from, to) = (HEARD, LATER);
         // Where nothing was ever sent, or something and nothing heard, that goes on.
         let _ = self
-            .0
+            .state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
     fn heard(&self) {
-        self.0.store(HEARD, Ordering::Release);
+        self.state.store(HEARD, Ordering::Release);
     }
 
     /// No byte of any request has gone into this connection.
     pub(super) fn is_fresh(&self) -> bool {
-        self.0.load(Ordering::Acquire) == FRESH
+        self.state.load(Ordering::Acquire) == FRESH
     }
 
     /// The connection was kept from an earlier exchange, and of an answer to what was sent since not a byte has come.
     pub(super) fn is_stale(&self) -> bool {
-        self.0.load(Ordering::Acquire) == LATER
+        self.state.load(Ordering::Acquire) == LATER
     }
 }
 
@@ -173,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_a_kept_connection_that_stays_silent_is_stale() {
-        let progress = Progress::default();
+        let progress = Progress::new(false);
         assert!(progress.is_fresh() && !progress.is_stale());
         progress.sent();
         progress.sent();
@@ -190,10 +204,20 @@ mod tests {
 
     #[test]
     fn a_write_that_fails_is_one_of_the_next_request() {
-        let progress = Progress::default();
+        let progress = Progress::new(false);
         progress.broke();
         assert!(progress.is_fresh());
         progress.sent();
+        progress.broke();
+        assert!(!progress.is_fresh() && !progress.is_stale());
+        progress.heard();
+        progress.broke();
+        assert!(progress.is_stale());
+    }
+
+    #[test]
+    fn over_tls_a_write_that_fails_may_have_sent_a_part() {
+        let progress = Progress::new(true);
         progress.broke();
         assert!(!progress.is_fresh() && !progress.is_stale());
         progress.heard();

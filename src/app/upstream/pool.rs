@@ -12,6 +12,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::task::AbortHandle;
 
 use super::dial::{Dialler, Progress};
 use crate::app::outbound::first_cause;
@@ -23,8 +24,9 @@ pub(super) struct Pool {
     dialler: Dialler,
     /// How many each thread keeps.
     most: usize,
-    /// How long one is kept for the next request.
+    /// How long one is kept for the next request. It is closed a quarter later at most.
     span: Duration,
+    /// The oldest first.
     kept: Mutex<HashMap<ThreadId, Vec<Kept>>>,
 }
 
@@ -36,14 +38,26 @@ struct Kept {
 
 impl Kept {
     fn is_older_than(&self, span: Duration) -> bool {
-        self.since.elapsed() > span
+        self.since.elapsed() >= span
     }
 }
 
-/// Our end of a connection. Dropped, it closes the connection.
+/// Our end of a connection.
 struct Line {
     sender: SendRequest<Full<Bytes>>,
     progress: Progress,
+    /// What reads and writes on it.
+    task: AbortHandle,
+}
+
+impl Drop for Line {
+    /// Closes the connection. One at rest takes leave; any other may be writing a request that nobody waits for any more,
+    /// and would until the other side reads it.
+    fn drop(&mut self) {
+        if !self.sender.is_ready() {
+            self.task.abort();
+        }
+    }
 }
 
 /// A connection that is used. Dropped, it is closed.
@@ -134,8 +148,8 @@ impl Pool {
         let builder = builder.max_buf_size(policy::UPSTREAM_HEAD);
         let shaken = builder.handshake(TokioIo::new(wire)).await;
         let (sender, connection) = shaken.map_err(|e| Lost::Unconnected(first_cause(&e)))?;
-        let (pool, pause) = (Arc::downgrade(self), self.span / 2);
-        tokio::spawn(async move {
+        let (pool, pause) = (Arc::downgrade(self), self.span / 4);
+        let work = tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
             // How it ends is told to whoever waits for an answer.
             while tokio::time::timeout(pause, &mut connection).await.is_err() {
@@ -144,7 +158,12 @@ impl Pool {
                 }
             }
         });
-        Ok(Line { sender, progress })
+        let task = work.abort_handle();
+        Ok(Line {
+            sender,
+            progress,
+            task,
+        })
     }
 
     fn put(&self, thread: ThreadId, line: Line) {
@@ -158,7 +177,8 @@ impl Pool {
 
     fn close_old(&self, thread: ThreadId) {
         if let Some(kept) = self.kept.lock().get_mut(&thread) {
-            kept.retain(|kept| !kept.is_older_than(self.span) && !kept.line.sender.is_closed());
+            let old = kept.partition_point(|kept| kept.is_older_than(self.span));
+            kept.drain(..old);
         }
     }
 }
@@ -172,7 +192,9 @@ impl Connection {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Lost> {
-        let Line { sender, progress } = &mut self.line;
+        let Line {
+            sender, progress, ..
+        } = &mut self.line;
         sender.try_send_request(request).await.map_err(|failure| {
             let why = first_cause(failure.error());
             // Of a request that comes back nothing has gone out.

@@ -331,4 +331,45 @@ fn a_kept_connection_that_ends_amid_an_answer_is_not_tried_again() {
     });
 }
 
+/// Of a large request, how many bytes come to an upstream that says this before it reads the body, and reads when the
+/// link is done with it.
+fn heard_late(says: &'static str) -> (usize, usize) {
+    const LARGE: usize = 32 << 20;
+    let ((go_on, told), (heard, hearing)) = (mpsc::channel(), mpsc::channel());
+    let told = Mutex::new(told);
+    let address = upstream(1, move |_, peer| {
+        peer.say(says);
+        told.lock().recv().expect("told");
+        let mut buffer = vec![0; 64 * 1024];
+        let mut bytes = 0;
+        while let Ok(more @ 1..) = peer.0.read(&mut buffer) {
+            bytes += more;
+        }
+        heard.send(bytes).expect("heard");
+    });
+    let (link, _) = link_by(&format!("http://{address}"), |settings| {
+        settings.answer_timeout = SOON
+    });
+    let bytes = run(async {
+        let aim = link.aim("POST", "/functions/v1/a", "").expect("an aim");
+        let request = link.request(aim, HeaderMap::new(), vec![b'x'; LARGE].into());
+        let passage = enter(&link).expect("a place");
+        if let Ok(answer) = passage.send(request, Again::Never).await {
+            read(answer.body).await.expect("a body");
+        }
+        go_on.send(()).expect("told");
+        let end = tokio::task::spawn_blocking(move || hearing.recv());
+        end.await.expect("an end").expect("heard")
+    });
+    (bytes, LARGE)
+}
+
+#[test]
+fn nothing_more_goes_up_of_a_request_that_nobody_waits_for() {
+    for says in ["", OK] {
+        let (bytes, all) = heard_late(says);
+        assert!(bytes < all, "{says:?}: {bytes} of {all}");
+    }
+}
+
 mod harder_tests;
