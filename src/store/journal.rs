@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::vec::IntoIter;
 
 use tokio::sync::Notify;
 
@@ -107,13 +108,12 @@ impl Health {
     }
 
     /// The store has failed, for this reason.
-    fn fail_with(&self, error: &sled::Error) -> Unavailable {
+    fn fail_with(&self, error: &sled::Error) {
         // First, in case the log is blocked.
         self.fail();
         log::error!(
             "the store failed and will not be written again: {error}; free space or mend the disk, then start again"
         );
-        Unavailable
     }
 
     fn fail(&self) {
@@ -218,13 +218,16 @@ impl Journal {
         Ok(())
     }
 
-    fn commit(&mut self, group: &[Commit]) -> sled::Result<()> {
+    /// Logs a group, and applies its commits one after the other. Each is told when its own rows are there: whoever waits
+    /// for it goes on while the next are applied. After an error those are left that were not told.
+    fn commit(&mut self, group: &mut IntoIter<Commit>) -> sled::Result<()> {
         let sequence = self.sequence + 1;
-        let latest = group
+        let commits = group.as_slice();
+        let latest = commits
             .iter()
             .map(|commit| commit.at)
             .fold(self.latest, Timestamp::max);
-        let rows = || group.iter().map(|commit| commit.rows.as_slice());
+        let rows = || commits.iter().map(|commit| commit.rows.as_slice());
         if !self.wal.prepare(sequence, latest, rows()) {
             self.checkpoint()?;
         }
@@ -232,11 +235,16 @@ impl Journal {
         let watch = Stopwatch::start();
         self.wal.append(sequence)?;
         self.figures
-            .synced(group.len(), watch.elapsed(), self.wal.end());
+            .synced(commits.len(), watch.elapsed(), self.wal.end());
         (self.sequence, self.latest) = (sequence, latest);
         turn.logged(sequence, latest, rows().flatten().count(), self.wal.rows());
-        self.tables.trees.apply_all(rows().flatten())?;
-        self.figures.records.applied(rows().flatten());
+        while let Some(commit) = group.as_mut_slice().first_mut() {
+            self.tables.trees.apply_all(&commit.rows)?;
+            self.figures.records.applied(commit.rows.iter());
+            self.figures.ended(1, Fate::Kept);
+            commit.tell(Ok(()));
+            drop(group.next());
+        }
         Ok(())
     }
 
@@ -264,14 +272,12 @@ impl Journal {
             if group.is_empty() {
                 continue;
             }
-            let outcome = self
-                .commit(&group)
-                .map_err(|error| health.fail_with(&error));
-            let fate = outcome.map_or(Fate::Failed, |()| Fate::Kept);
-            self.figures.ended(group.len(), fate);
-            group
-                .into_iter()
-                .for_each(|mut commit| commit.tell(outcome));
+            let mut group = group.into_iter();
+            if let Err(error) = self.commit(&mut group) {
+                health.fail_with(&error);
+                // Before they are dropped, which tells who waits.
+                self.figures.ended(group.len(), Fate::Failed);
+            }
         }
         self.tap.close();
         self
