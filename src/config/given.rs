@@ -113,7 +113,7 @@ pub struct Given {
     /// Free disk space under which payments get 503 instead of a half-written store [default: 64MiB]
     #[arg(long, env = "ATLAS_MIN_FREE_DISK", value_name = "SIZE")]
     pub(super) min_free_disk: Option<ByteSize>,
-    /// Memory for the store's pages, 1MiB or more; the process takes two to four times as much [default: 48MiB]
+    /// Memory for the store's pages, 1MiB or more; the process takes two to four times as much [default: 40MiB]
     #[arg(long, env = "ATLAS_STORE_CACHE", value_name = "SIZE")]
     pub(super) store_cache: Option<ByteSize>,
     /// Threads that serve, 1 to 256 [default: one a core]

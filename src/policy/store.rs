@@ -17,9 +17,9 @@ pub const BACKUP_FRAME_MAX: usize = 16 * 1024 * 1024;
 pub const RESTORE_THREADS: usize = 2;
 /// Pieces of a backup that wait for them.
 pub const RESTORE_QUEUE: usize = 2;
-/// Rows that are put in between two calls on sled to free what they have replaced. By itself it frees 512 things after 128
-/// operations, and each of these replaces a page or more.
-pub const FREE_EVERY: usize = 16;
+/// Rows that are put in or read out between two calls on sled to free what they have replaced. By itself it frees 512
+/// things after 128 operations, and each of these replaces a page or more.
+pub const FREE_EVERY: u32 = 16;
 /// How hard zstd tries: its fastest ordinary level packs rows to a third.
 pub const BACKUP_COMPRESSION: i32 = 1;
 /// Bytes that may be written to the store while a backup is made: some minutes under full load.
@@ -44,8 +44,8 @@ pub const GROUP_BYTES: usize = 512 * 1024;
 pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
 /// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
 pub const SEGMENT: usize = 8 * 1024 * 1024;
-/// Page cache, in bytes. sled takes two to four times as much memory: under 300 MB with a million live records.
-pub const CACHE: u64 = 48 * 1024 * 1024;
+/// Page cache, in bytes. sled takes two to four times as much memory: about 250 MB with a million live records.
+pub const CACHE: u64 = 40 * 1024 * 1024;
 /// The same of a command that goes through the whole store once and then ends: a million records in 200 MB.
 pub const CACHE_ALONE: u64 = 4 << 20;
 /// Free space under which new work is refused (503) instead of risking a half-written segment: eight segments.

@@ -29,7 +29,7 @@ pub(super) use self::tap::Tap;
 use super::Store;
 use super::format::FORMAT;
 use super::rows::{self, Row, Table};
-use super::tables::Trees;
+use super::tables::{self, Trees};
 use crate::domain::secret::Pepper;
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -120,12 +120,15 @@ fn copy(
     go_on()?;
     let listener = source.tap.listen(source.dir, source.min_free)?;
     let resting = source.unlogged.lock();
-    let (mut encoded, mut count) = (Vec::new(), 0);
+    let (mut encoded, mut count) = (Vec::new(), 0_u32);
     for table in Table::ALL {
         for row in source.trees.rows(table) {
             let (key, value) = row.map_err(|e| format!("the store can't be read: {e}"))?;
             rows::encode_rows(&[Row::put(table, &key, value.to_vec())], &mut encoded);
             count += 1;
+            if count.is_multiple_of(policy::FREE_EVERY) {
+                tables::free();
+            }
             if encoded.len() >= policy::BACKUP_FRAME {
                 go_on()?;
                 listener.check()?;

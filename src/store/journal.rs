@@ -24,7 +24,7 @@ use super::backup::Tap;
 use super::figures::{Fate, Figures};
 use super::open::damaged;
 use super::rows::{Row, Table};
-use super::tables::Tables;
+use super::tables::{self, Tables};
 use super::wal::{Entry, Wal};
 use crate::clock::Stopwatch;
 use crate::domain::refusal::Refusal;
@@ -245,6 +245,7 @@ impl Journal {
             commit.tell(Ok(()));
             drop(group.next());
         }
+        tables::free();
         Ok(())
     }
 

@@ -53,11 +53,12 @@ impl Trees {
     /// Applies many rows in their order, and frees what they replace as they come: left alone, sled frees less than that
     /// where nothing else is done, and hundreds of megabytes wait for it.
     pub(super) fn fill(&self, rows: &[Row]) -> sled::Result<()> {
-        rows.chunks(policy::FREE_EVERY).try_for_each(|rows| {
-            self.apply_all(rows)?;
-            sled::pin().flush();
-            Ok(())
-        })
+        rows.chunks(policy::FREE_EVERY as usize)
+            .try_for_each(|rows| {
+                self.apply_all(rows)?;
+                free();
+                Ok(())
+            })
     }
 
     fn apply(&self, row: &Row) -> sled::Result<()> {
@@ -80,6 +81,11 @@ impl Trees {
             Row::Clear { table } => self.of(*table).clear(),
         }
     }
+}
+
+/// Frees what this thread has replaced in the tables, as far as nobody reads it any more.
+pub(super) fn free() {
+    sled::pin().flush();
 }
 
 /// The open database.
