@@ -133,6 +133,8 @@ fn copy(
                 go_on()?;
                 listener.check()?;
                 write_rows(writer, Kind::Rows, count, &encoded)?;
+                // Large rows fill a piece before their turn has come.
+                tables::free();
                 encoded.clear();
                 count = 0;
             }

@@ -52,7 +52,7 @@ struct Line {
 
 impl Drop for Line {
     /// Closes the connection. One at rest takes leave; any other may be writing a request that nobody waits for any more,
-    /// and would until the other side reads it.
+    /// and would until the other side reads it; also where that has answered before it has read all.
     fn drop(&mut self) {
         if !self.sender.is_ready() {
             self.task.abort();
