@@ -98,7 +98,7 @@ impl Body {
                 Ok(None) => {
                     flow.turn.note(true);
                     if let Some(flow) = self.flow.take() {
-                        flow.connection.rest();
+                        flow.connection.give_back();
                     }
                     return None;
                 }

@@ -209,7 +209,7 @@ impl Connection {
     }
 
     /// Gives it back for the next request, after the end of an answer.
-    pub(super) fn rest(self) {
+    pub(super) fn give_back(self) {
         if let Some(Home { pool, thread }) = self.home {
             pool.put(thread, self.line);
         }

@@ -59,8 +59,8 @@ fn a_request_goes_on_the_connection_that_was_used_last() {
         let (mut one, mut other) = (connection(&pool).await, connection(&pool).await);
         let (first, second) = (ask(&mut one).await, ask(&mut other).await);
         assert_ne!(first, second);
-        one.rest();
-        other.rest();
+        one.give_back();
+        other.give_back();
         let mut latest = connection(&pool).await;
         assert_eq!(ask(&mut latest).await, second);
         assert_eq!(ask(&mut connection(&pool).await).await, first);
@@ -81,7 +81,7 @@ fn no_more_are_kept_than_are_wanted_and_none_that_is_for_a_single_request() {
         for connection in &mut connections {
             numbers.push(ask(connection).await);
         }
-        connections.into_iter().for_each(Connection::rest);
+        connections.into_iter().for_each(Connection::give_back);
         let mut closed = [closing.recv().await, closing.recv().await];
         closed.sort_unstable();
         let closed = closed.map(|number| number.expect("closed").to_string());
@@ -99,7 +99,7 @@ fn a_connection_that_nobody_uses_is_closed() {
         let pool = pool(address, 1, Duration::from_millis(20));
         let mut unused = connection(&pool).await;
         let number = ask(&mut unused).await;
-        unused.rest();
+        unused.give_back();
         let closed = tokio::time::timeout(MINUTE, closing.recv()).await;
         let closed = closed.expect("closed in time").expect("closed");
         assert_eq!(closed.to_string(), number);
@@ -115,7 +115,7 @@ fn an_old_connection_gets_no_request_and_nor_do_those_before_it() {
         for connection in &mut connections {
             ask(connection).await;
         }
-        connections.into_iter().for_each(Connection::rest);
+        connections.into_iter().for_each(Connection::give_back);
         assert!(pool.take(std::thread::current().id()).is_none());
         assert!(pool.kept.lock().values().all(Vec::is_empty));
     });
@@ -145,7 +145,7 @@ fn a_connection_that_is_not_at_rest_is_passed_over_until_it_is() {
         let sent = busy.send(Request::new(Full::default())).await;
         let mut body = sent.ok().expect("an answer").into_body();
         assert!(body.frame().await.is_some());
-        busy.rest();
+        busy.give_back();
         assert_eq!(ask(&mut connection(&pool).await).await, "ok");
         go_on.send(()).expect("told");
         assert!(body.frame().await.is_some());
