@@ -105,7 +105,7 @@ impl App {
 
 fn run(app: &Weak<App>, stopped: &Receiver<()>) {
     let mut noted_at = Timestamp::default();
-    let (mut busy, mut more_events, mut uncounted) = (false, false, true);
+    let (mut busy, mut more_events) = (false, false);
     loop {
         let rest = if busy {
             std::time::Duration::ZERO
@@ -119,8 +119,6 @@ fn run(app: &Weak<App>, stopped: &Receiver<()>) {
         let _vital = app.store.vital();
         let now = app.clock.now();
         busy = app.sweep(now);
-        // A fault is in the log, and what is kept is not known then.
-        uncounted = uncounted && app.store.count_records().unwrap_or(false);
         app.watch_if_asked(now);
         let is_time = now.since(noted_at) >= policy::LAST_USED_PACE;
         if is_time || more_events {

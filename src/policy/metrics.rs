@@ -15,7 +15,5 @@ pub const SYNC_SECONDS: [f64; 12] = [
 pub const GROUP_SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Rows of the outbox that are counted for a scrape (some milliseconds); more are told as so many.
 pub const OUTBOX_COUNTED: usize = 10_000;
-/// Records that are counted in one step after a start: some milliseconds, so that a million are known in a minute.
-pub const COUNT_STEP: usize = 5_000;
 /// Connections to the metrics' own address at once: a few Prometheus servers, and people who look.
 pub const METRICS_CONNECTIONS: usize = 32;

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// How often a row that looks wrong is looked at again: the sweeper, too, removes what belongs together row by row.
 pub const VERIFY_LOOKS: usize = 3;
-/// Rows whose counterparts are looked for at once: 12 MB of keys, with which a million rows need two ways through a table.
-pub const VERIFY_PAIRS: usize = 500_000;
 /// How long the command line waits for a walk over all rows; a million take seconds.
 pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -39,9 +37,15 @@ pub const QUEUE: usize = 4_096;
 pub const GROUP_COMMITS: usize = 256;
 /// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
+/// Bytes of idempotency records that lie in one row of sled, or one larger record: some ten. More would make a leaf, which
+/// is read and written as a whole and has 16 rows, too large.
+pub const BLOCK: usize = 16 * 1024;
+/// Parts of the index of idempotency records: one that grows keeps its readers waiting for less than a millisecond with a
+/// million of them.
+pub const INDEX_PARTS: usize = 64;
 /// Size of the journal: some thousand commits between two checkpoints, and a start that applies them in less than a
 /// second.
-pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
+pub const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
 /// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
 pub const SEGMENT: usize = 8 * 1024 * 1024;
 /// Page cache, in bytes. sled takes two to four times as much memory: about 250 MB with a million live records.

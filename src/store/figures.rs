@@ -1,13 +1,9 @@
 //! What the store counts of itself, and what it can tell of its size without walking through it.
 
-mod records;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use self::records::Records;
-use super::rows::{self, Table};
-use super::{Store, Unavailable, unreadable};
+use super::Store;
 use crate::domain::time::Timestamp;
 use crate::metrics::{Counters, Family, Histograms, gauge};
 use crate::policy;
@@ -34,7 +30,6 @@ pub(super) struct Figures {
     /// Commits that wait for the writer.
     queued: AtomicUsize,
     journal_bytes: AtomicU64,
-    pub(super) records: Records,
 }
 
 impl Figures {
@@ -66,7 +61,6 @@ impl Figures {
             )?,
             queued: AtomicUsize::new(0),
             journal_bytes: AtomicU64::new(0),
-            records: Records::default(),
         })
     }
 
@@ -128,14 +122,6 @@ impl Figures {
                 policy::JOURNAL_BYTES as f64,
             ),
         ];
-        // Counted in the background after a start; until that is done nobody knows.
-        all.extend(self.records.total().map(|total| {
-            gauge(
-                "atlas_store_records",
-                "Idempotency records kept, expired ones that are not swept yet among them.",
-                total as f64,
-            )
-        }));
         for own in [&self.commits, &self.checkpoints, &self.swept] {
             all.extend(own.families());
         }
@@ -151,15 +137,20 @@ impl Store {
     /// out.
     pub fn figures(&self, now: Timestamp) -> Vec<Family> {
         let mut all = self.figures.families();
-        let lag = self.oldest_record().map(|oldest| {
-            let over = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
-            gauge(
-                "atlas_store_sweep_lag_seconds",
-                "For how long the oldest record that is not swept yet has been over; it is swept after the time a body may take and a minute.",
-                over,
-            )
-        });
-        all.extend(lag);
+        if let Ok(answers) = self.trees.answers() {
+            all.push(gauge(
+                "atlas_store_records",
+                "Idempotency records kept, expired ones that are not swept yet among them.",
+                answers.len() as f64,
+            ));
+            all.extend(answers.first_over().ok().map(|first| {
+                gauge(
+                    "atlas_store_sweep_lag_seconds",
+                    "For how long the oldest records that are not swept yet have been over; they are swept after the time a body may take and a minute.",
+                    first.map_or(0.0, |at| now.since(at).as_secs_f64()),
+                )
+            }));
+        }
         all.push(gauge(
             "atlas_store_size_bytes",
             "Bytes of the store's files.",
@@ -188,31 +179,6 @@ impl Store {
             f64::from(u8::from(self.ending.was_left_open())),
         ));
         all
-    }
-
-    /// Counts some of the records that were there at the start; says whether there are more.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store can't be read.
-    pub fn count_records(&self) -> Result<bool, Unavailable> {
-        let step = |from: &[u8], to: &[u8]| -> Result<(usize, Option<sled::IVec>), Unavailable> {
-            let rows = self.trees.of(Table::Answers).range(from..=to).keys();
-            let (mut count, mut last) = (0, None);
-            for key in rows.take(policy::metrics::COUNT_STEP) {
-                last = Some(key.map_err(|e| unreadable("answers", &e))?);
-                count += 1;
-            }
-            Ok((count, last.filter(|_| count == policy::metrics::COUNT_STEP)))
-        };
-        self.figures.records.count(step)
-    }
-
-    /// When the record ends that ends first.
-    fn oldest_record(&self) -> Option<Option<Timestamp>> {
-        match self.trees.of(Table::Answers).first().ok()? {
-            Some((key, _)) => Some(Some(rows::decode_answer_key(&key).ok()?.0)),
-            None => Some(None),
-        }
     }
 }
 

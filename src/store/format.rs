@@ -14,9 +14,10 @@ use crate::clock::Clock;
 use crate::domain::secret::Pepper;
 
 /// Format of the store. A store of a newer one is refused.
-pub(super) const FORMAT: u32 = 4;
-/// The formats before: every row of them is a row of this one.
-const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=3;
+pub(super) const FORMAT: u32 = 5;
+/// The formats before: every row of them is a row of this one, but that each answer had a row to itself, and a second one
+/// that led to it.
+const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=4;
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";
 /// The row of `meta` that names the format.
@@ -96,7 +97,7 @@ fn name(meta: &sled::Tree) -> Result<(), String> {
 /// Makes a store of an older format one of ours, with a backup of what it was.
 pub(super) fn migrate(
     dir: &Path,
-    journal: &Journal,
+    journal: &mut Journal,
     pepper: &Pepper,
     old: u32,
     options: Options,
@@ -125,5 +126,5 @@ pub(super) fn migrate(
         "the store has format {old} and becomes format {FORMAT}; what it was is in {}, which is as secret as the store: remove it when all is well",
         copy.display()
     );
-    journal.tables.name_format(name)
+    journal.tables.become_ours(name)
 }

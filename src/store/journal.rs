@@ -20,10 +20,11 @@ use std::vec::IntoIter;
 use tokio::sync::Notify;
 
 use super::Options;
+use super::answers::Source;
 use super::backup::Tap;
 use super::figures::{Fate, Figures};
 use super::open::damaged;
-use super::rows::{Row, Table};
+use super::rows::Row;
 use super::tables::{self, Tables};
 use super::wal::{Entry, Wal};
 use crate::clock::Stopwatch;
@@ -165,15 +166,13 @@ impl Journal {
             latest,
         };
         journal.apply_again(entries)?;
+        journal.end_sweep().map_err(fault)?;
         journal.latest = options
             .latest
             .map_or(journal.latest, |latest| journal.latest.min(latest));
         journal
             .checkpoint()
             .map_err(|e| format!("the store can't be written: {e}"))?;
-        let last = journal.tables.trees.of(Table::Answers).last();
-        let last = last.map_err(fault)?.map(|(key, _)| key.to_vec());
-        journal.figures.records.begin(last);
         journal.tap = Arc::new(Tap::new(journal.sequence, journal.latest));
         Ok(journal)
     }
@@ -191,7 +190,9 @@ impl Journal {
             .into_iter()
             .filter(|entry| entry.sequence > checkpoint)
         {
-            let applied = self.tables.trees.apply_all(&entry.rows);
+            let trees = &self.tables.trees;
+            let laid = trees.lay(Source::Group(entry.sequence), entry.rows.iter());
+            let applied = laid.and_then(|mut laid| trees.apply_all(&entry.rows, &mut laid));
             applied.map_err(|e| format!("the store can't be written: {e}"))?;
             (self.sequence, self.latest) = (entry.sequence, entry.latest);
         }
@@ -203,6 +204,12 @@ impl Journal {
             ));
         }
         Ok(())
+    }
+
+    /// Ends a sweep that a kill has cut off: it was up to a time that was logged.
+    fn end_sweep(&self) -> sled::Result<()> {
+        let answers = self.tables.trees.answers();
+        answers.map_or(Ok(()), |answers| answers.end_sweep(self.latest))
     }
 
     /// The latest time that any commit was made at.
@@ -238,9 +245,12 @@ impl Journal {
             .synced(commits.len(), watch.elapsed(), self.wal.end());
         (self.sequence, self.latest) = (sequence, latest);
         turn.logged(sequence, latest, rows().flatten().count(), self.wal.rows());
+        let mut laid = self
+            .tables
+            .trees
+            .lay(Source::Group(sequence), rows().flatten())?;
         while let Some(commit) = group.as_mut_slice().first_mut() {
-            self.tables.trees.apply_all(&commit.rows)?;
-            self.figures.records.applied(commit.rows.iter());
+            self.tables.trees.apply_all(&commit.rows, &mut laid)?;
             self.figures.ended(1, Fate::Kept);
             commit.tell(Ok(()));
             drop(group.next());

@@ -7,6 +7,7 @@
 //! - When the disk is short of space, payments are refused and the store stays whole; when it fails, nothing is
 //!   written any more and [`Store::failed`] tells.
 
+mod answers;
 mod backup;
 mod claims;
 mod ending;
@@ -126,22 +127,14 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read or has failed: then nobody knows, and nothing may be run.
     pub fn record(&self, id: &RecordId) -> Result<Option<Record>, Unavailable> {
-        let id = id.as_bytes();
-        loop {
-            let Some(expires_at) = self.read(Table::Replies, id, rows::decode_time)? else {
-                return Ok(None);
-            };
-            let decode = |bytes: &[u8]| rows::decode_record(bytes, expires_at);
-            if let Some(record) =
-                self.read(Table::Answers, &rows::answer_key(expires_at, id), decode)?
-            {
-                return Ok(Some(record));
-            }
-            // Swept between the two reads, which only happens to what expired long ago; or lost, and then nobody knows.
-            if self.read(Table::Replies, id, rows::decode_time)? == Some(expires_at) {
-                return Err(unreadable("answers", &Unreadable));
-            }
+        if self.health.has_failed() {
+            return Err(Unavailable);
         }
+        let found = self.trees.answers()?.get(id.as_bytes())?;
+        found
+            .map(|found| rows::decode_record(found.bytes(), found.expires_at))
+            .transpose()
+            .map_err(|e| unreadable(Table::Answers.name(), &e))
     }
 
     /// Keeps a key as it now is.

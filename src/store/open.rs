@@ -124,9 +124,10 @@ fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<Opened, Str
             drop(sync_dir(or_here(Some(above))));
         }
     }
-    let journal = Journal::recover(Tables::new(db, &store_dir)?, store_dir.clone(), options)?;
+    let tables = Tables::new(db, &store_dir, found)?;
+    let mut journal = Journal::recover(tables, store_dir.clone(), options)?;
     if let Some(old) = found.older() {
-        format::migrate(dir, &journal, &pepper, old, options)?;
+        format::migrate(dir, &mut journal, &pepper, old, options)?;
     }
     Ok(Opened { journal, pepper })
 }

@@ -137,11 +137,6 @@ impl Store {
         if let Some((id, record)) = record {
             let key = rows::answer_key(record.expires_at, id.as_bytes());
             rows.push(Row::put(Table::Answers, &key, rows::encode_record(record)));
-            rows.push(Row::put(
-                Table::Replies,
-                id.as_bytes(),
-                rows::encode_time(record.expires_at),
-            ));
         }
         if rows.is_empty() {
             return Ok(());

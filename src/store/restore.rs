@@ -136,10 +136,10 @@ fn fill(reader: &mut Reader<impl Read>, dir: &Path, options: Options) -> Result<
     let store_dir = dir.join("store");
     open::make_dir(&store_dir)?;
     let db = open::open_database(&store_dir, options)?;
-    format::check(&db, dir, true)?;
+    let found = format::check(&db, dir, true)?;
     let meta = db.open_tree("meta").map_err(|e| open::unreadable(&e))?;
     open::put_pepper(dir, &meta, reader.pepper)?;
-    let tables = Tables::new(db, &store_dir)?;
+    let tables = Tables::new(db, &store_dir, found)?;
     let mut next = put_rows(reader, &tables)?;
     let mut unpacker = Unpacker::new()?;
     loop {

@@ -34,9 +34,10 @@ pub(super) enum Table {
     Keys,
     /// Key id -> when it was last used.
     LastUsed,
-    /// Record id -> when the record expires: small, since these rows lie scattered and should all stay in memory.
+    /// Up to format 4 record id -> when the record expires. Old journals and backups still say it, and nobody listens: the
+    /// index knows.
     Replies,
-    /// Expiry and record id -> the record itself. New ones come at the end, expired ones are a range at the start.
+    /// Expiry and record id -> the record itself. Many of them lie in one row: see [`super::answers`].
     Answers,
     /// Session id -> session.
     Sessions,
@@ -146,6 +147,15 @@ impl Row {
             table,
             key: key.to_vec(),
             value,
+        }
+    }
+
+    pub(super) const fn table(&self) -> Table {
+        match self {
+            Self::Put { table, .. }
+            | Self::Raise { table, .. }
+            | Self::Remove { table, .. }
+            | Self::Clear { table } => *table,
         }
     }
 

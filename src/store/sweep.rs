@@ -1,13 +1,14 @@
-//! Frees the space of what has expired, in small steps beside the writer. Records are kept in the order in which they
-//! expire, so what is over is a range at the start of their table, and no index of expiries has to be written.
+//! Frees the space of what has expired, in small steps beside the writer. What blocks of records contain is kept in the
+//! order in which they are over, so what is over is a range at the start of a table, and no index of expiries has to be
+//! written.
 
-use super::rows::{self, Table, Unreadable};
-use super::{Store, Unavailable, unreadable};
+use super::rows::Table;
+use super::{Store, Unavailable};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
 impl Store {
-    /// Removes the next few records that expired before `now`; says how many.
+    /// Removes the next few records that expired before `now`, block by block; says how many.
     ///
     /// # Errors
     /// [`Unavailable`] when the store can't be read or written.
@@ -20,34 +21,14 @@ impl Store {
         let Some(_turn) = self.unlogged() else {
             return Ok(0);
         };
-        let fault = |e: sled::Error| unreadable("answers", &e);
-        let (replies, answers) = (self.trees.of(Table::Replies), self.trees.of(Table::Answers));
-        let replays = self.trees.of(Table::Replays);
-        let end = rows::answer_key(now, &[0; 16]);
-        if answers.range(..end.as_slice()).next().is_none() {
+        let answers = self.trees.answers()?;
+        if !answers.is_any_over(now) {
             return Ok(0);
         }
         self.log_time(now)?;
-        let mut removed = 0;
-        for key in answers
-            .range(..end.as_slice())
-            .keys()
-            .take(policy::SWEEP_STEP)
-        {
-            let key = key.map_err(fault)?;
-            let (expires_at, id) =
-                rows::decode_answer_key(&key).map_err(|e: Unreadable| unreadable("answers", &e))?;
-            // Only what points here: the idempotency key may have been taken anew since.
-            let pointer = rows::encode_time(expires_at);
-            let swap = replies
-                .compare_and_swap(id, Some(pointer), None::<&[u8]>)
-                .map_err(fault)?;
-            drop(swap);
-            replays.remove(&key).map_err(fault)?;
-            answers.remove(&key).map_err(fault)?;
-            self.figures.records.removed(&key);
-            removed += 1;
-        }
+        let replays = self.trees.of(Table::Replays);
+        let removed =
+            answers.sweep(now, policy::SWEEP_STEP, |key| replays.remove(key).map(drop))?;
         self.figures.swept(removed);
         Ok(removed)
     }

@@ -1,36 +1,78 @@
 //! The tables in sled: rows are applied here and brought to the disk for good at checkpoints.
+//!
+//! Journals and backups speak of rows as they are meant, an answer each; how they lie in trees is known here alone.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Unavailable;
+use super::answers::{AnswerKey, Answers, Laid, Source};
+use super::format::Found;
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
 /// The trees behind the tables, shared by readers and the writer.
-pub(super) struct Trees([sled::Tree; Table::ALL.len()]);
+pub(super) struct Trees {
+    trees: [sled::Tree; Table::ALL.len()],
+    /// None in a store of an older format, which has a row for each answer.
+    answers: Option<Answers>,
+}
 
 impl Trees {
+    /// Opens the trees of a store of our format.
     pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
-        let mut trees = Vec::with_capacity(Table::ALL.len());
-        for table in Table::ALL {
-            trees.push(db.open_tree(table.name())?);
-        }
-        trees
-            .try_into()
-            .map(Self)
-            .map_err(|_| sled::Error::Unsupported("a table is missing".to_owned()))
+        let trees = open_all(db, tree_name)?;
+        let of = |table: Table| trees[table as usize].clone();
+        let answers = Answers::open(of(Table::Answers), of(Table::Replies))?;
+        Ok(Self {
+            trees,
+            answers: Some(answers),
+        })
     }
 
+    /// Opens those of an older format.
+    pub(super) fn open_older(db: &sled::Db) -> sled::Result<Self> {
+        Ok(Self {
+            trees: open_all(db, Table::name)?,
+            answers: None,
+        })
+    }
+
+    /// The tree of a table. Answers are better asked for in other ways.
     pub(super) const fn of(&self, table: Table) -> &sled::Tree {
-        &self.0[table as usize]
+        &self.trees[table as usize]
     }
 
-    /// Every row of a table, in order. With each row its page is asked for once more: sled weighs the pages that it holds
-    /// by what is asked for, 64 times at once in each of 256 parts, and of pages that are seen once it would hold
-    /// thousands more than its cache has room for.
+    /// The records that are kept for idempotency keys.
+    ///
+    /// # Errors
+    /// [`Unavailable`] in a store of an older format, which serves nobody.
+    pub(super) fn answers(&self) -> Result<&Answers, Unavailable> {
+        self.answers.as_ref().ok_or(Unavailable)
+    }
+
+    /// Every row of a table, in order, whatever it is laid in.
     pub(super) fn rows(
+        &self,
+        table: Table,
+    ) -> Box<dyn Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> + '_> {
+        match (&self.answers, table) {
+            (Some(answers), Table::Answers) => {
+                let plain =
+                    |(key, record): (AnswerKey, sled::IVec)| (key.as_slice().into(), record);
+                Box::new(answers.rows().map(move |row| row.map(plain)))
+            }
+            (Some(_), Table::Replies) => Box::new(std::iter::empty()),
+            (Some(_) | None, table) => Box::new(self.stored(table)),
+        }
+    }
+
+    /// Every row of a table's tree, in order. With each row its page is asked for once more: sled weighs the pages that it
+    /// holds by what is asked for, 64 times at once in each of 256 parts, and of pages that are seen once it would hold
+    /// thousands more than its cache has room for.
+    pub(super) fn stored(
         &self,
         table: Table,
     ) -> impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> {
@@ -42,26 +84,46 @@ impl Trees {
         })
     }
 
+    /// Lays the records of a group into blocks; its rows are still to be applied.
+    pub(super) fn lay<'a>(
+        &self,
+        source: Source,
+        rows: impl Iterator<Item = &'a Row>,
+    ) -> sled::Result<Option<Laid>> {
+        self.answers
+            .as_ref()
+            .map(|answers| answers.lay(source, rows))
+            .transpose()
+    }
+
     /// Applies rows in their order.
     pub(super) fn apply_all<'a>(
         &self,
         rows: impl IntoIterator<Item = &'a Row>,
+        laid: &mut Option<Laid>,
     ) -> sled::Result<()> {
-        rows.into_iter().try_for_each(|row| self.apply(row))
+        rows.into_iter().try_for_each(|row| self.apply(row, laid))
     }
 
     /// Applies many rows in their order, and frees what they replace as they come: left alone, sled frees less than that
     /// where nothing else is done, and hundreds of megabytes wait for it.
     pub(super) fn fill(&self, rows: &[Row]) -> sled::Result<()> {
+        let mut laid = self.lay(Source::Elsewhere, rows.iter())?;
+        free();
         rows.chunks(policy::FREE_EVERY as usize)
             .try_for_each(|rows| {
-                self.apply_all(rows)?;
+                self.apply_all(rows, &mut laid)?;
                 free();
                 Ok(())
             })
     }
 
-    fn apply(&self, row: &Row) -> sled::Result<()> {
+    fn apply(&self, row: &Row, laid: &mut Option<Laid>) -> sled::Result<()> {
+        if let (Some(answers), Some(laid), Table::Answers | Table::Replies) =
+            (&self.answers, laid, row.table())
+        {
+            return answers.apply(row, laid);
+        }
         match row {
             Row::Put { table, key, value } => {
                 self.of(*table).insert(key, value.as_slice()).map(drop)
@@ -83,6 +145,28 @@ impl Trees {
     }
 }
 
+/// The name of a table's tree. Up to format 4 each had its table's.
+pub(super) const fn tree_name(table: Table) -> &'static str {
+    match table {
+        Table::Answers => "blocks",
+        Table::Replies => "contents",
+        other => other.name(),
+    }
+}
+
+fn open_all(
+    db: &sled::Db,
+    name: impl Fn(Table) -> &'static str,
+) -> sled::Result<[sled::Tree; Table::ALL.len()]> {
+    let mut trees = Vec::with_capacity(Table::ALL.len());
+    for table in Table::ALL {
+        trees.push(db.open_tree(name(table))?);
+    }
+    trees
+        .try_into()
+        .map_err(|_| sled::Error::Unsupported("a table is missing".to_owned()))
+}
+
 /// Frees what this thread has replaced in the tables, as far as nobody reads it any more.
 pub(super) fn free() {
     sled::pin().flush();
@@ -101,10 +185,18 @@ pub(super) struct Tables {
 pub(super) const CHECKPOINT: &str = "checkpoint";
 
 impl Tables {
-    /// Takes over an open database in `dir`.
-    pub(super) fn new(db: sled::Db, dir: &Path) -> Result<Self, String> {
+    /// Takes over an open database in `dir`, of our format or an older one.
+    pub(super) fn new(db: sled::Db, dir: &Path, found: Found) -> Result<Self, String> {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
-        let trees = Arc::new(Trees::open(&db).map_err(fault)?);
+        let trees = match found {
+            Found::Ours => {
+                // What a kill has left of an older format when it was ours already.
+                forget_older(&db).map_err(fault)?;
+                Trees::open(&db)
+            }
+            Found::Older(_) => Trees::open_older(&db),
+        };
+        let trees = Arc::new(trees.map_err(fault)?);
         let meta = db.open_tree("meta").map_err(fault)?;
         let file = File::open(dir.join("db"))
             .map_err(|e| format!("the store's file can't be opened: {e}"))?;
@@ -134,20 +226,59 @@ impl Tables {
         self.sync()
     }
 
-    /// Lets the format be named, and brings that to the disk for good.
-    pub(super) fn name_format(
-        &self,
+    /// Lays what a store of an older format has a row for each into blocks, lets our format be named, and brings either to
+    /// the disk for good, one after the other.
+    pub(super) fn become_ours(
+        &mut self,
         name: impl FnOnce(&sled::Tree) -> Result<(), String>,
     ) -> Result<(), String> {
+        let fault = |e: sled::Error| format!("the store can't be written: {e}");
+        let ours = self.pack().map_err(fault)?;
         name(&self.meta)?;
-        self.sync()
-            .map_err(|e| format!("the store can't be written: {e}"))
+        self.sync().map_err(fault)?;
+        self.trees = Arc::new(ours);
+        forget_older(&self.db).map_err(fault)
+    }
+
+    fn pack(&self) -> sled::Result<Trees> {
+        // What an attempt has left that was killed: the older atlas may have been at work since.
+        for table in [Table::Replies, Table::Answers] {
+            self.db.open_tree(tree_name(table))?.clear()?;
+        }
+        let ours = Trees::open(&self.db)?;
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        for row in self.trees.stored(Table::Answers) {
+            let (key, value) = row?;
+            bytes += value.len();
+            rows.push(Row::put(Table::Answers, &key, value.to_vec()));
+            if bytes >= policy::BACKUP_FRAME {
+                ours.fill(&rows)?;
+                rows.clear();
+                bytes = 0;
+            }
+        }
+        ours.fill(&rows)?;
+        self.sync()?;
+        Ok(ours)
     }
 
     fn sync(&self) -> sled::Result<()> {
         self.db.flush()?;
         self.file.sync_data().map_err(sled::Error::from)
     }
+}
+
+/// Removes the trees that our format has not.
+fn forget_older(db: &sled::Db) -> sled::Result<()> {
+    let is_there = |name: &str| db.tree_names().iter().any(|known| known == name.as_bytes());
+    for table in [Table::Replies, Table::Answers] {
+        if is_there(table.name()) {
+            db.open_tree(table.name())?.clear()?;
+            db.drop_tree(table.name())?;
+        }
+    }
+    Ok(())
 }
 
 fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {

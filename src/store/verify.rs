@@ -1,10 +1,10 @@
 //! A walk over every row: whether it can be read, and whether it agrees with what it points to and with what points to it.
 
-mod pairs;
-
 use serde::{Deserialize, Serialize};
 
+use super::answers::{Answers, Flaw};
 use super::rows::{self, Row, Table, Unreadable};
+use super::tables::tree_name;
 use super::{Store, Unavailable, claims, outbox, payments, unreadable};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{EventId, SessionId};
@@ -59,7 +59,7 @@ impl Store {
         let mut found = Verification::default();
         let mut suspects = Vec::new();
         for table in Table::ALL {
-            let of_table = self.walk(table, now, &mut found.rows)?;
+            let of_table = self.walk(table, &mut found.rows)?;
             suspects.extend(of_table.into_iter().map(|key| (table, key)));
         }
         // Rows of one commit are applied one after the other. What is wrong stays so when all that came is there.
@@ -70,7 +70,7 @@ impl Store {
             self.commit_and_wait(now, Vec::new())?;
             let mut still = Vec::new();
             for (table, key) in suspects {
-                if self.look_again(table, &key, now)?.is_some() {
+                if self.look_again(table, &key)?.is_some() {
                     still.push((table, key));
                 }
             }
@@ -78,7 +78,7 @@ impl Store {
         }
         let mut removals = Vec::new();
         for (table, key) in suspects {
-            let Some(wrong) = self.look_again(table, &key, now)? else {
+            let Some(wrong) = self.look_again(table, &key)? else {
                 continue;
             };
             let (what, is_pointer) = match wrong {
@@ -88,7 +88,7 @@ impl Store {
             let repaired = repair && is_pointer;
             removals.extend(repaired.then(|| Row::remove(table, &key)));
             found.faults.push(Fault {
-                table: table.name().to_owned(),
+                table: tree_name(table).to_owned(),
                 key: written(&key),
                 what: what.to_owned(),
                 is_pointer,
@@ -101,58 +101,35 @@ impl Store {
         Ok(found)
     }
 
-    /// The keys of rows of a table that look wrong, in their order.
-    fn walk(
-        &self,
-        table: Table,
-        now: Timestamp,
-        rows: &mut u64,
-    ) -> Result<Vec<sled::IVec>, Unavailable> {
-        let (mut suspects, mut pairs) = (Vec::new(), Vec::new());
-        for row in self.trees.rows(table) {
+    /// The keys of rows of a table's tree that look wrong, in their order.
+    fn walk(&self, table: Table, rows: &mut u64) -> Result<Vec<sled::IVec>, Unavailable> {
+        let mut suspects = Vec::new();
+        for row in self.trees.stored(table) {
             let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
             *rows += 1;
-            if let Some(pair) = pairs::pair_of(table, &key, &value) {
-                pairs.push(pair);
-                if pairs.len() == policy::VERIFY_PAIRS {
-                    self.look_at_pairs(table, &mut pairs, now, &mut suspects)?;
-                }
-            } else if self.wrong_alone(table, &key, &value)?.is_some() {
+            if self.wrong_with(table, &key, &value)?.is_some() {
                 suspects.push(key);
             }
         }
-        self.look_at_pairs(table, &mut pairs, now, &mut suspects)?;
-        suspects.sort_unstable();
         Ok(suspects)
     }
 
-    fn look_again(&self, table: Table, key: &[u8], now: Timestamp) -> Looked {
+    fn look_again(&self, table: Table, key: &[u8]) -> Looked {
         let value = self.trees.of(table).get(key);
         match value.map_err(|e| unreadable(table.name(), &e))? {
-            Some(value) => self.wrong_with(table, key, &value, now),
+            Some(value) => self.wrong_with(table, key, &value),
             None => Ok(None),
         }
     }
 
-    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Looked {
-        match pairs::pair_of(table, key, value) {
-            Some(pair) => self.wrong_with_pair(table, &pair, now),
-            None => self.wrong_alone(table, key, value),
-        }
-    }
-
-    /// What is wrong with a row that is not one half of a pair, though others of its table may be.
-    fn wrong_alone(&self, table: Table, key: &[u8], value: &[u8]) -> Looked {
+    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8]) -> Looked {
         let unreadable = Some(Wrong::Content("it can't be read"));
         let looked =
             match table {
                 Table::Keys => rows::decode_key(value).map(|read| Ok(named_by(&read, key))),
                 Table::LastUsed => rows::decode_time(value).map(|_| self.of_a_key(key)),
-                Table::Replies => rows::decode_time(value)
-                    .map(|_| Ok(Some(Wrong::Content("its key can't be read")))),
-                Table::Answers => rows::decode_answer_key(key)
-                    .and_then(|(expires_at, _)| rows::decode_record(value, expires_at))
-                    .map(|_| Ok(Some(Wrong::Content("it came after its time was over")))),
+                Table::Replies => Ok(self.flaw(|answers| answers.check_contents(key, value))),
+                Table::Answers => Ok(self.flaw(|answers| answers.check_block(key, value))),
                 Table::Sessions => {
                     payments::decode_session(value).map(|read| self.session_row(key, &read))
                 }
@@ -198,6 +175,18 @@ impl Store {
                 Table::Claims => self.claim(key, value),
             };
         looked.unwrap_or(Ok(unreadable))
+    }
+
+    /// What is wrong with a row of the answers'.
+    fn flaw(&self, check: impl FnOnce(&Answers) -> sled::Result<Result<(), Flaw>>) -> Looked {
+        let checked = check(self.trees.answers()?).map_err(|e| unreadable("answers", &e))?;
+        let what = |flaw| match flaw {
+            Flaw::Unreadable => "it can't be read",
+            Flaw::Late => "an answer in it came after its time was over",
+            Flaw::Unreachable => "no idempotency key leads to an answer in it",
+            Flaw::Missing => "the answers that it tells of are missing",
+        };
+        Ok(checked.err().map(|flaw| Wrong::Content(what(flaw))))
     }
 
     fn has(&self, table: Table, key: &[u8]) -> Result<bool, Unavailable> {

@@ -1,0 +1,426 @@
+//! Idempotency records as they lie in sled: many to a row, since a row costs more than what is in it. sled copies a whole
+//! leaf for each row that comes, and splits one that has 16.
+//!
+//! The records of a group of commits lie in *blocks*, by number. What a block *contains* is told in a second row, in the
+//! order in which blocks are over: by it the sweeper goes, and from it a start makes the index that leads from the id of a
+//! record to its block. Both rows are written before the index leads there, so that a reader finds a whole record or none.
+
+mod block;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use self::block::Filling;
+use self::index::Index;
+use super::rows::{self, Row, Table, Unreadable};
+use super::{Unavailable, unreadable};
+use crate::domain::time::Timestamp;
+
+pub(super) use self::block::{AnswerKey, Records, decode_contents, last_expiry};
+
+/// Number of a block; a later one is larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Number(u64);
+
+impl Number {
+    /// Blocks of groups come behind those that a store was filled with.
+    const OF_GROUPS: u64 = 1 << 63;
+
+    /// The same each time that a group is applied.
+    const fn of_group(sequence: u64, part: u16) -> Self {
+        Self(Self::OF_GROUPS | sequence << 16 | part as u64)
+    }
+
+    const fn as_key(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    fn from_key(key: &[u8]) -> Result<Self, Unreadable> {
+        let bytes = key.try_into().map_err(|_| Unreadable)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
+
+/// Whose records are laid into blocks.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The group of this sequence number.
+    Group(u64),
+    /// A backup, or a store of an older format.
+    Elsewhere,
+}
+
+/// The blocks that the records of some rows were laid into, in the order of the rows.
+pub(super) struct Laid {
+    source: Source,
+    /// Blocks so far.
+    parts: u16,
+    blocks: std::vec::IntoIter<Number>,
+}
+
+/// A record where it lies.
+pub(super) struct Found {
+    pub(super) expires_at: Timestamp,
+    block: sled::IVec,
+    place: Range<usize>,
+}
+
+impl Found {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.block.get(self.place.clone()).unwrap_or_default()
+    }
+}
+
+/// The records of all blocks.
+pub(super) struct Answers {
+    /// Number -> block.
+    blocks: sled::Tree,
+    /// When the last of its records is over, and number of a block -> what it contains.
+    contents: sled::Tree,
+    index: Index,
+    /// Blocks that the store was filled with.
+    filled: AtomicU64,
+}
+
+impl Answers {
+    pub(super) fn open(blocks: sled::Tree, contents: sled::Tree) -> sled::Result<Self> {
+        let index = Index::default();
+        for row in contents.iter() {
+            let (key, value) = row?;
+            let (_, number) = decode_contents_key(&key).map_err(|Unreadable| lost(&key))?;
+            let lead = |key: &AnswerKey| index.lead(id_of(key), number);
+            if let Ok(keys) = decode_contents(&value) {
+                keys.iter().for_each(lead);
+                continue;
+            }
+            // The block itself knows, too.
+            let block = blocks.get(number.as_key())?.unwrap_or_default();
+            let records = Records::of(&block).map_err(|Unreadable| lost(&key))?;
+            records.for_each(|(key, _)| lead(&key));
+        }
+        Ok(Self {
+            blocks,
+            contents,
+            index,
+            filled: AtomicU64::new(0),
+        })
+    }
+
+    /// Records that can be found, expired ones among them.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The record of this id, expired or not.
+    pub(super) fn get(&self, id: &[u8; 16]) -> Result<Option<Found>, Unavailable> {
+        loop {
+            let Some(number) = self.index.get(id) else {
+                return Ok(None);
+            };
+            let block = self.blocks.get(number.as_key());
+            if let Some(block) = block.map_err(|e| unreadable("answers", &e))? {
+                let found = Records::of(&block).map(|records| records.of_id(id));
+                let found = found.map_err(|e| unreadable("answers", &e))?;
+                let (expires_at, place) =
+                    found.ok_or_else(|| unreadable("answers", &Unreadable))?;
+                return Ok(Some(Found {
+                    expires_at,
+                    block,
+                    place,
+                }));
+            }
+            // Swept between the two, which only happens to what expired long ago; or lost, and then nobody knows.
+            if self.index.get(id) == Some(number) {
+                return Err(unreadable("answers", &Unreadable));
+            }
+        }
+    }
+
+    /// Lays the records among these rows into blocks, up to where all are removed. Nothing leads there yet.
+    pub(super) fn lay<'a>(
+        &self,
+        source: Source,
+        rows: impl Iterator<Item = &'a Row>,
+    ) -> sled::Result<Laid> {
+        let mut laid = Laid {
+            source,
+            parts: 0,
+            blocks: Vec::new().into_iter(),
+        };
+        let (mut filling, mut blocks) = (Filling::default(), Vec::new());
+        let mut number = self.next_number(&mut laid);
+        for row in rows {
+            match row {
+                Row::Put {
+                    table: Table::Answers,
+                    key,
+                    value,
+                } => {
+                    if !filling.has_room(value.len()) {
+                        self.write(number, std::mem::take(&mut filling))?;
+                        number = self.next_number(&mut laid);
+                    }
+                    filling.push(answer_key(key)?, value);
+                    blocks.push(number);
+                }
+                Row::Clear {
+                    table: Table::Answers,
+                } => break,
+                Row::Put { .. } | Row::Raise { .. } | Row::Remove { .. } | Row::Clear { .. } => (),
+            }
+        }
+        if !filling.is_empty() {
+            self.write(number, filling)?;
+        }
+        laid.blocks = blocks.into_iter();
+        Ok(laid)
+    }
+
+    /// Applies a row of those that were laid. From then on its record is found.
+    pub(super) fn apply(&self, row: &Row, laid: &mut Laid) -> sled::Result<()> {
+        match row {
+            Row::Put {
+                table: Table::Answers,
+                key,
+                value,
+            } => {
+                let key = answer_key(key)?;
+                let number = match laid.blocks.next() {
+                    Some(number) => number,
+                    // Behind a removal of all.
+                    None => self.lay_alone(key, value, laid)?,
+                };
+                self.index.lead(id_of(key), number);
+                Ok(())
+            }
+            Row::Clear {
+                table: Table::Answers,
+            } => self.clear(),
+            Row::Remove {
+                table: Table::Answers,
+                ..
+            } => {
+                let why = "a record goes when its time is over, and not by itself";
+                Err(sled::Error::Unsupported(why.to_owned()))
+            }
+            // What led to records up to format 4.
+            Row::Put { .. } | Row::Raise { .. } | Row::Remove { .. } | Row::Clear { .. } => Ok(()),
+        }
+    }
+
+    fn lay_alone(&self, key: &AnswerKey, record: &[u8], laid: &mut Laid) -> sled::Result<Number> {
+        let (number, mut alone) = (self.next_number(laid), Filling::default());
+        alone.push(key, record);
+        self.write(number, alone)?;
+        Ok(number)
+    }
+
+    fn next_number(&self, laid: &mut Laid) -> Number {
+        let part = laid.parts;
+        laid.parts += 1;
+        match laid.source {
+            Source::Group(sequence) => Number::of_group(sequence, part),
+            Source::Elsewhere => Number(self.filled.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn write(&self, number: Number, filling: Filling) -> sled::Result<()> {
+        let (last_expiry, block, contents) = filling.finish();
+        self.blocks.insert(number.as_key(), block)?;
+        self.contents
+            .insert(contents_key(last_expiry, number), contents)
+            .map(drop)
+    }
+
+    /// Removes every record.
+    pub(super) fn clear(&self) -> sled::Result<()> {
+        self.index.clear();
+        self.contents.clear()?;
+        self.blocks.clear()
+    }
+
+    /// Removes the blocks that were over before `now`, up to so many records; calls back for each record.
+    pub(super) fn sweep(
+        &self,
+        now: Timestamp,
+        most: usize,
+        mut swept: impl FnMut(&AnswerKey) -> sled::Result<()>,
+    ) -> Result<usize, Unavailable> {
+        let fault = |e: sled::Error| unreadable("answers", &e);
+        let mut removed = 0;
+        for row in self.over(now) {
+            let (row, contents) = row.map_err(fault)?;
+            let (_, number) = decode_contents_key(&row).map_err(|e| unreadable("answers", &e))?;
+            let keys = decode_contents(&contents).map_err(|e| unreadable("answers", &e))?;
+            for key in keys {
+                self.index.forget(id_of(key), number);
+                swept(key).map_err(fault)?;
+            }
+            // In this order: what tells of a block that is gone is found again after a kill.
+            self.blocks.remove(number.as_key()).map_err(fault)?;
+            self.contents.remove(&row).map_err(fault)?;
+            removed += keys.len();
+            if removed >= most {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Whether anything was over before `now`.
+    pub(super) fn is_any_over(&self, now: Timestamp) -> bool {
+        self.over(now).next().is_some()
+    }
+
+    fn over(&self, now: Timestamp) -> sled::Iter {
+        self.contents.range(..now.millis().to_be_bytes().as_slice())
+    }
+
+    /// Ends what a kill has left of a sweep before `now`: what tells of a block that is gone.
+    pub(super) fn end_sweep(&self, now: Timestamp) -> sled::Result<()> {
+        for row in self.over(now) {
+            let (row, contents) = row?;
+            let (Ok((_, number)), Ok(keys)) =
+                (decode_contents_key(&row), decode_contents(&contents))
+            else {
+                continue;
+            };
+            if !self.blocks.contains_key(number.as_key())? {
+                keys.iter()
+                    .for_each(|key| self.index.forget(id_of(key), number));
+                self.contents.remove(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When the first block is over.
+    pub(super) fn first_over(&self) -> sled::Result<Option<Timestamp>> {
+        let first = self.contents.first()?;
+        Ok(first.and_then(|(row, _)| Some(decode_contents_key(&row).ok()?.0)))
+    }
+
+    /// Every record that can be found, by its key, in the order in which blocks are over. Those that can't be read come as
+    /// empty ones, which can't be read either: nobody must take them for requests that never came.
+    pub(super) fn rows(&self) -> impl Iterator<Item = sled::Result<(AnswerKey, sled::IVec)>> {
+        self.contents.iter().flat_map(|row| {
+            let listed = row.and_then(|(key, contents)| self.records_of(&key, &contents));
+            let (listed, fault) = match listed {
+                Ok(listed) => (listed, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            listed.into_iter().map(Ok).chain(fault)
+        })
+    }
+
+    fn records_of(
+        &self,
+        row: &[u8],
+        contents: &[u8],
+    ) -> sled::Result<Vec<(AnswerKey, sled::IVec)>> {
+        let Ok((_, number)) = decode_contents_key(row) else {
+            return Ok(Vec::new());
+        };
+        let found = self.blocks.get(number.as_key())?;
+        // As in `Trees::stored`: sled holds fewer pages of what is asked for twice.
+        self.blocks.contains_key(number.as_key())?;
+        let block = found.as_deref().unwrap_or_default();
+        let mut listed: Vec<(AnswerKey, sled::IVec)> = match Records::of(block) {
+            Ok(records) => records
+                .map(|(key, place)| (key, block.get(place).unwrap_or_default().into()))
+                .collect(),
+            Err(Unreadable) => {
+                let keys = decode_contents(contents).unwrap_or_default();
+                keys.iter()
+                    .map(|key| (*key, [].as_slice().into()))
+                    .collect()
+            }
+        };
+        listed.retain(|(key, _)| self.index.get(id_of(key)) == Some(number));
+        Ok(listed)
+    }
+
+    /// What is wrong with a block, and with what is told of it.
+    pub(super) fn check_block(&self, key: &[u8], block: &[u8]) -> sled::Result<Result<(), Flaw>> {
+        let (Ok(number), Ok(records)) = (Number::from_key(key), Records::of(block)) else {
+            return Ok(Err(Flaw::Unreadable));
+        };
+        let mut keys = Vec::new();
+        for (key, place) in records {
+            let read = rows::decode_answer_key(&key).and_then(|(expires_at, _)| {
+                rows::decode_record(block.get(place).unwrap_or_default(), expires_at)
+            });
+            match read {
+                Ok(record) if record.first_at <= record.expires_at => keys.push(key),
+                Ok(_) => return Ok(Err(Flaw::Late)),
+                Err(Unreadable) => return Ok(Err(Flaw::Unreadable)),
+            }
+        }
+        let row = contents_key(last_expiry(&keys), number);
+        let told = self.contents.get(row)?;
+        let is_told = told.is_some_and(|told| decode_contents(&told) == Ok(keys.as_slice()));
+        let is_led_to = |key: &AnswerKey| self.index.get(id_of(key)).is_some_and(|to| to >= number);
+        let is_found = is_told && keys.iter().all(is_led_to);
+        Ok(is_found.then_some(()).ok_or(Flaw::Unreachable))
+    }
+
+    /// What is wrong with what is told of a block.
+    pub(super) fn check_contents(
+        &self,
+        key: &[u8],
+        value: &[u8],
+    ) -> sled::Result<Result<(), Flaw>> {
+        let (Ok((last, number)), Ok(keys)) = (decode_contents_key(key), decode_contents(value))
+        else {
+            return Ok(Err(Flaw::Unreadable));
+        };
+        if last != last_expiry(keys) {
+            return Ok(Err(Flaw::Unreadable));
+        }
+        let is_there = self.blocks.contains_key(number.as_key())?;
+        Ok(is_there.then_some(()).ok_or(Flaw::Missing))
+    }
+}
+
+/// What is wrong with a block, or with what is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It can't be read, or does not agree with itself.
+    Unreadable,
+    /// A record came after its time was over.
+    Late,
+    /// A record can't be found by its id.
+    Unreachable,
+    /// The block is missing.
+    Missing,
+}
+
+fn lost(key: &[u8]) -> sled::Error {
+    let why = format!("nothing says what a block of answers contains ({key:02x?})");
+    sled::Error::Unsupported(why)
+}
+
+fn id_of(key: &AnswerKey) -> &[u8; 16] {
+    key.last_chunk().unwrap_or(&[0; 16])
+}
+
+fn answer_key(key: &[u8]) -> sled::Result<&AnswerKey> {
+    key.try_into().map_err(|_| {
+        sled::Error::Unsupported(format!("the key of a record has {} bytes", key.len()))
+    })
+}
+
+fn contents_key(last_expiry: Timestamp, number: Number) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&last_expiry.millis().to_be_bytes());
+    key[8..].copy_from_slice(&number.as_key());
+    key
+}
+
+fn decode_contents_key(key: &[u8]) -> Result<(Timestamp, Number), Unreadable> {
+    let (last, number) = key.split_first_chunk::<8>().ok_or(Unreadable)?;
+    Ok((rows::decode_time(last)?, Number::from_key(number)?))
+}
