@@ -40,6 +40,9 @@ pub const GROUP_BYTES: usize = 512 * 1024;
 /// Bytes of idempotency records that lie in one row of sled, or one larger record: some ten. More would make a leaf, which
 /// is read and written as a whole and has 16 rows, too large.
 pub const BLOCK: usize = 16 * 1024;
+/// Rows for blocks that are there before they are filled: sled splits a leaf that has more than 16 in its middle, and then
+/// touches the left half no more.
+pub const BLOCKS_AHEAD: u64 = 17;
 /// Parts of the index of idempotency records: one that grows keeps its readers waiting for less than a millisecond with a
 /// million of them.
 pub const INDEX_PARTS: usize = 64;

@@ -20,7 +20,6 @@ use std::vec::IntoIter;
 use tokio::sync::Notify;
 
 use super::Options;
-use super::answers::Source;
 use super::backup::Tap;
 use super::figures::{Fate, Figures};
 use super::open::damaged;
@@ -191,7 +190,7 @@ impl Journal {
             .filter(|entry| entry.sequence > checkpoint)
         {
             let trees = &self.tables.trees;
-            let laid = trees.lay(Source::Group(entry.sequence), entry.rows.iter());
+            let laid = trees.lay(entry.rows.iter());
             let applied = laid.and_then(|mut laid| trees.apply_all(&entry.rows, &mut laid));
             applied.map_err(|e| format!("the store can't be written: {e}"))?;
             (self.sequence, self.latest) = (entry.sequence, entry.latest);
@@ -245,10 +244,7 @@ impl Journal {
             .synced(commits.len(), watch.elapsed(), self.wal.end());
         (self.sequence, self.latest) = (sequence, latest);
         turn.logged(sequence, latest, rows().flatten().count(), self.wal.rows());
-        let mut laid = self
-            .tables
-            .trees
-            .lay(Source::Group(sequence), rows().flatten())?;
+        let mut laid = self.tables.trees.lay(rows().flatten())?;
         while let Some(commit) = group.as_mut_slice().first_mut() {
             self.tables.trees.apply_all(&commit.rows, &mut laid)?;
             self.figures.ended(1, Fate::Kept);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Unavailable;
-use super::answers::{AnswerKey, Answers, Laid, Source};
+use super::answers::{AnswerKey, Answers, Laid};
 use super::format::Found;
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
@@ -21,11 +21,11 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// Opens the trees of a store of our format.
-    pub(super) fn open(db: &sled::Db) -> sled::Result<Self> {
+    /// Opens the trees of a store of our format, in which the next block had this number at the last checkpoint.
+    fn open(db: &sled::Db, next: Option<u64>) -> sled::Result<Self> {
         let trees = open_all(db, tree_name)?;
         let of = |table: Table| trees[table as usize].clone();
-        let answers = Answers::open(of(Table::Answers), of(Table::Replies))?;
+        let answers = Answers::open(of(Table::Answers), of(Table::Replies), next)?;
         Ok(Self {
             trees,
             answers: Some(answers),
@@ -33,7 +33,7 @@ impl Trees {
     }
 
     /// Opens those of an older format.
-    pub(super) fn open_older(db: &sled::Db) -> sled::Result<Self> {
+    fn open_older(db: &sled::Db) -> sled::Result<Self> {
         Ok(Self {
             trees: open_all(db, Table::name)?,
             answers: None,
@@ -87,12 +87,11 @@ impl Trees {
     /// Lays the records of a group into blocks; its rows are still to be applied.
     pub(super) fn lay<'a>(
         &self,
-        source: Source,
         rows: impl Iterator<Item = &'a Row>,
     ) -> sled::Result<Option<Laid>> {
         self.answers
             .as_ref()
-            .map(|answers| answers.lay(source, rows))
+            .map(|answers| answers.lay(rows))
             .transpose()
     }
 
@@ -108,7 +107,7 @@ impl Trees {
     /// Applies many rows in their order, and frees what they replace as they come: left alone, sled frees less than that
     /// where nothing else is done, and hundreds of megabytes wait for it.
     pub(super) fn fill(&self, rows: &[Row]) -> sled::Result<()> {
-        let mut laid = self.lay(Source::Elsewhere, rows.iter())?;
+        let mut laid = self.lay(rows.iter())?;
         free();
         rows.chunks(policy::FREE_EVERY as usize)
             .try_for_each(|rows| {
@@ -181,23 +180,25 @@ pub(super) struct Tables {
     file: File,
 }
 
-/// The row of `meta` that says up to which group of the log everything is applied and on disk.
+/// The row of `meta` that says up to which group of the log everything is applied and on disk, the latest time by then,
+/// and the number of the next block of answers.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 
 impl Tables {
     /// Takes over an open database in `dir`, of our format or an older one.
     pub(super) fn new(db: sled::Db, dir: &Path, found: Found) -> Result<Self, String> {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
+        let meta = db.open_tree("meta").map_err(fault)?;
         let trees = match found {
             Found::Ours => {
                 // What a kill has left of an older format when it was ours already.
                 forget_older(&db).map_err(fault)?;
-                Trees::open(&db)
+                let known = meta.get(CHECKPOINT).map_err(fault)?;
+                Trees::open(&db, known.and_then(|known| next_block(&known)))
             }
             Found::Older(_) => Trees::open_older(&db),
         };
         let trees = Arc::new(trees.map_err(fault)?);
-        let meta = db.open_tree("meta").map_err(fault)?;
         let file = File::open(dir.join("db"))
             .map_err(|e| format!("the store's file can't be opened: {e}"))?;
         Ok(Self {
@@ -221,7 +222,10 @@ impl Tables {
     /// Brings every row that was applied to the disk for good, and then says so there.
     pub(super) fn checkpoint(&self, sequence: u64, latest: Timestamp) -> sled::Result<()> {
         self.sync()?;
-        let row = [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat();
+        let mut row = [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat();
+        if let Ok(answers) = self.trees.answers() {
+            row.extend_from_slice(&answers.next().to_be_bytes());
+        }
         self.meta.insert(CHECKPOINT, row)?;
         self.sync()
     }
@@ -237,6 +241,8 @@ impl Tables {
         name(&self.meta)?;
         self.sync().map_err(fault)?;
         self.trees = Arc::new(ours);
+        let (sequence, latest) = self.last_checkpoint()?;
+        self.checkpoint(sequence, latest).map_err(fault)?;
         forget_older(&self.db).map_err(fault)
     }
 
@@ -245,7 +251,7 @@ impl Tables {
         for table in [Table::Replies, Table::Answers] {
             self.db.open_tree(tree_name(table))?.clear()?;
         }
-        let ours = Trees::open(&self.db)?;
+        let ours = Trees::open(&self.db, None)?;
         let mut rows = Vec::new();
         let mut bytes = 0;
         for row in self.trees.stored(Table::Answers) {
@@ -282,9 +288,16 @@ fn forget_older(db: &sled::Db) -> sled::Result<()> {
 }
 
 fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {
-    let (sequence, latest) = bytes.split_first_chunk::<8>()?;
+    let (sequence, rest) = bytes.split_first_chunk::<8>()?;
+    let (latest, _next_block) = rest.split_first_chunk::<8>()?;
     Some((
         u64::from_be_bytes(*sequence),
         rows::decode_time(latest).ok()?,
     ))
+}
+
+/// None in the row of an older format.
+fn next_block(checkpoint: &[u8]) -> Option<u64> {
+    let next = checkpoint.get(16..)?.try_into().ok()?;
+    Some(u64::from_be_bytes(next))
 }

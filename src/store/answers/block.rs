@@ -25,8 +25,8 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    pub(super) const fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Whether a record fits that has so many bytes; a large one has a block to itself.
