@@ -48,7 +48,7 @@ pub const BLOCKS_AHEAD: u64 = 17;
 pub const INDEX_PARTS: usize = 64;
 /// Size of the journal: some thousand commits between two checkpoints, and a start that applies them in less than a
 /// second.
-pub const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
+pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
 /// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
 pub const SEGMENT: usize = 8 * 1024 * 1024;
 /// Page cache, in bytes. sled takes two to four times as much memory: about 250 MB with a million live records.

@@ -156,10 +156,11 @@ impl Answers {
                     key,
                     value,
                 } => {
-                    if !filling.has_room(value.len()) {
+                    let key = answer_key(key)?;
+                    if !filling.has_room(key, value.len()) {
                         self.write(std::mem::take(&mut filling), &mut laid)?;
                     }
-                    filling.push(answer_key(key)?, value);
+                    filling.push(key, value);
                 }
                 Row::Clear {
                     table: Table::Answers,

@@ -2,6 +2,9 @@
 //! first, then changes it, then says in the store that it has changed; killed anywhere in between, the next start does it
 //! again from the beginning.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;

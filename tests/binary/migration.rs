@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::process::{Answer, Atlas, BINARY, Client, has_tool, read_log, run, text};
 
-const OURS: u32 = 4;
+const OURS: u32 = 5;
 
 fn opened(directory: &Path) -> sled::Db {
     let store = directory.join("store");
@@ -28,6 +28,40 @@ fn mark(directory: &Path, format: u32) {
     meta.insert("format", &format.to_be_bytes())
         .expect("written");
     store.flush().expect("flushed");
+}
+
+/// Makes a store that was stopped one of format 4, which has a row for each answer, and one that leads to it.
+fn age(directory: &Path) {
+    let store = opened(directory);
+    let tree = |name: &str| store.open_tree(name).expect("a tree");
+    let (meta, blocks) = (tree("meta"), tree("blocks"));
+    for row in blocks.iter() {
+        let (_, block) = row.expect("read");
+        let Some((count, rest)) = block.get(1..).and_then(|rest| rest.split_first_chunk()) else {
+            continue;
+        };
+        let entries = usize::from(u16::from_be_bytes(*count)) * 28;
+        let (entries, mut records) = rest.split_at(entries);
+        for entry in entries.chunks(28) {
+            let (key, length) = entry.split_at(24);
+            let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
+            let (record, others) = records.split_at(length as usize);
+            records = others;
+            tree("answers").insert(key, record).expect("written");
+            tree("replies")
+                .insert(&key[8..], &key[..8])
+                .expect("written");
+        }
+    }
+    for name in ["blocks", "contents"] {
+        store.drop_tree(name).expect("dropped");
+    }
+    let checkpoint = meta.get("checkpoint").expect("read").expect("a row");
+    meta.insert("checkpoint", &checkpoint[..16])
+        .expect("written");
+    store.flush().expect("flushed");
+    drop((meta, blocks, store));
+    mark(directory, OURS - 1);
 }
 
 fn marked(directory: &Path) -> u32 {
@@ -53,9 +87,8 @@ fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
     let server = Atlas::serve(&directory, &[]);
     let secret = server.key(&[]);
     let first = order(&server, &secret, "order_1");
-    // What was acknowledged is in the journal only.
-    server.kill();
-    mark(&directory, OURS - 1);
+    assert_eq!(server.terminate().code(), Some(0));
+    age(&directory);
     let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
     // What an attempt has left that was killed.
     std::fs::write(&copy, b"of long ago").expect("written");
@@ -120,7 +153,7 @@ fn killed_at_any_moment_a_store_is_of_the_older_format_or_of_ours_with_a_backup_
     for call in ["fsync", "fdatasync", "rename", "unlink"] {
         for when in 1.. {
             assert!(when < 100, "no start is the whole of it");
-            mark(&directory, OURS - 1);
+            age(&directory);
             drop(std::fs::remove_file(&copy));
             let started = start_killed_at(&directory, call, when);
             let is_over = started.is_ok();
@@ -154,7 +187,7 @@ fn a_store_that_can_t_be_backed_up_stays_what_it_is() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     assert!(Atlas::serve(&directory, &[]).terminate().success());
-    mark(&directory, OURS - 1);
+    age(&directory);
     let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
     std::fs::create_dir(&copy).expect("in the way");
     let refused = run(&["serve", "--listen", "127.0.0.1:0"], &directory);

@@ -29,9 +29,11 @@ impl Filling {
         self.keys.len()
     }
 
-    /// Whether a record fits that has so many bytes; a large one has a block to itself.
-    pub(super) const fn has_room(&self, length: usize) -> bool {
-        self.keys.is_empty() || self.records.len() + length <= policy::BLOCK
+    /// Whether a record belongs here that has so many bytes: a large one has a block to itself, and of one id there is one
+    /// record in a block.
+    pub(super) fn has_room(&self, key: &AnswerKey, length: usize) -> bool {
+        let fits = self.keys.is_empty() || self.records.len() + length <= policy::BLOCK;
+        fits && self.keys.iter().all(|known| known[8..] != key[8..])
     }
 
     pub(super) fn push(&mut self, key: &AnswerKey, record: &[u8]) {
