@@ -65,7 +65,7 @@ pub use self::payments::{Effect, KeptSession};
 pub use self::real_sync::make_syncs_real;
 pub use self::restore::{Restored, restore};
 #[doc(hidden)]
-pub use self::rewritten::{JOURNAL, rewritten, tables};
+pub use self::rewritten::{OTHERS, rewritten, tables};
 pub use self::taken::{Taken, abandoned, in_use, is_in_use, take, take_if_free};
 pub use self::verify::{Fault, Verification};
 

@@ -2,12 +2,13 @@
 //! are where they lie.
 
 use super::rows::{self, Table, Unreadable};
-use super::{claims, outbox, payments};
+use super::{answers, claims, outbox, payments};
 use crate::domain::id::EventId;
 use crate::domain::webhook::Endpoint;
 
-/// The name, beside those of [`tables`], of the rows of a journal's entry.
-pub const JOURNAL: &str = "journal";
+/// The names, beside those of [`tables`], of rows that are no table's: of a journal's entry, and of the two trees that
+/// answers lie in.
+pub const OTHERS: [&str; 3] = ["journal", answers::BLOCKS, answers::CONTENTS];
 
 /// The names of the tables.
 pub fn tables() -> impl Iterator<Item = &'static str> {
@@ -17,10 +18,13 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
 /// What a row of this table says, written as it is written today; None where it can't be read. Of rows that are pointers
 /// it is the key that says something.
 pub fn rewritten(table: &str, key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    if table == JOURNAL {
+    if table == OTHERS[0] {
         let mut out = Vec::new();
         rows::encode_rows(&rows::decode_rows(value).ok()?, &mut out);
         return Some(out);
+    }
+    if OTHERS.contains(&table) {
+        return answers::rewritten(table, value);
     }
     let table = Table::ALL.into_iter().find(|known| known.name() == table)?;
     written(table, key, value).ok()

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Unavailable;
-use super::answers::{AnswerKey, Answers, Laid};
+use super::answers::{AnswerKey, Answers, BLOCKS, CONTENTS, Laid};
 use super::format::Found;
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
@@ -146,10 +146,12 @@ impl Trees {
 
 /// The name of a table's tree. Up to format 4 each had its table's.
 pub(super) const fn tree_name(table: Table) -> &'static str {
-    match table {
-        Table::Answers => "blocks",
-        Table::Replies => "contents",
-        other => other.name(),
+    if matches!(table, Table::Answers) {
+        BLOCKS
+    } else if matches!(table, Table::Replies) {
+        CONTENTS
+    } else {
+        table.name()
     }
 }
 

@@ -59,7 +59,7 @@ impl Store {
         let mut found = Verification::default();
         let mut suspects = Vec::new();
         for table in Table::ALL {
-            let of_table = self.walk(table, &mut found.rows)?;
+            let of_table = self.walk(table, now, &mut found.rows)?;
             suspects.extend(of_table.into_iter().map(|key| (table, key)));
         }
         // Rows of one commit are applied one after the other. What is wrong stays so when all that came is there.
@@ -70,7 +70,7 @@ impl Store {
             self.commit_and_wait(now, Vec::new())?;
             let mut still = Vec::new();
             for (table, key) in suspects {
-                if self.look_again(table, &key)?.is_some() {
+                if self.look_again(table, &key, now)?.is_some() {
                     still.push((table, key));
                 }
             }
@@ -78,7 +78,7 @@ impl Store {
         }
         let mut removals = Vec::new();
         for (table, key) in suspects {
-            let Some(wrong) = self.look_again(table, &key)? else {
+            let Some(wrong) = self.look_again(table, &key, now)? else {
                 continue;
             };
             let (what, is_pointer) = match wrong {
@@ -102,34 +102,39 @@ impl Store {
     }
 
     /// The keys of rows of a table's tree that look wrong, in their order.
-    fn walk(&self, table: Table, rows: &mut u64) -> Result<Vec<sled::IVec>, Unavailable> {
+    fn walk(
+        &self,
+        table: Table,
+        now: Timestamp,
+        rows: &mut u64,
+    ) -> Result<Vec<sled::IVec>, Unavailable> {
         let mut suspects = Vec::new();
         for row in self.trees.stored(table) {
             let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
             *rows += 1;
-            if self.wrong_with(table, &key, &value)?.is_some() {
+            if self.wrong_with(table, &key, &value, now)?.is_some() {
                 suspects.push(key);
             }
         }
         Ok(suspects)
     }
 
-    fn look_again(&self, table: Table, key: &[u8]) -> Looked {
+    fn look_again(&self, table: Table, key: &[u8], now: Timestamp) -> Looked {
         let value = self.trees.of(table).get(key);
         match value.map_err(|e| unreadable(table.name(), &e))? {
-            Some(value) => self.wrong_with(table, key, &value),
+            Some(value) => self.wrong_with(table, key, &value, now),
             None => Ok(None),
         }
     }
 
-    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8]) -> Looked {
+    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Looked {
         let unreadable = Some(Wrong::Content("it can't be read"));
         let looked =
             match table {
                 Table::Keys => rows::decode_key(value).map(|read| Ok(named_by(&read, key))),
                 Table::LastUsed => rows::decode_time(value).map(|_| self.of_a_key(key)),
                 Table::Replies => Ok(self.flaw(|answers| answers.check_contents(key, value))),
-                Table::Answers => Ok(self.flaw(|answers| answers.check_block(key, value))),
+                Table::Answers => Ok(self.flaw(|answers| answers.check_block(key, value, now))),
                 Table::Sessions => {
                     payments::decode_session(value).map(|read| self.session_row(key, &read))
                 }

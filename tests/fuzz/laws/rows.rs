@@ -1,6 +1,6 @@
 //! Stored rows and journal entries: what can be read is written and read again as the same, and half of it is nothing.
 
-use atlas::store::{JOURNAL, rewritten, tables};
+use atlas::store::{OTHERS, rewritten, tables};
 
 /// Tables whose rows say it by their key, or are a text of any length to their end.
 const OPEN_ENDED: [&str; 4] = ["operator", "expiries", "outbox", "events"];
@@ -10,7 +10,7 @@ pub fn holds(bytes: &[u8]) {
     let [table, length, rest @ ..] = bytes else {
         return;
     };
-    let names: Vec<_> = tables().chain([JOURNAL]).collect();
+    let names: Vec<_> = tables().chain(OTHERS).collect();
     let table = names[usize::from(*table) % names.len()];
     let (key, value) = rest.split_at(usize::from(*length).min(rest.len()));
     let Some(written) = rewritten(table, key, value) else {
