@@ -223,8 +223,12 @@ impl Answers {
         }
         let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
         let (last_expiry, block, contents) = filling.finish();
-        self.blocks
-            .insert(Number(number.0 + policy::BLOCKS_AHEAD).as_key(), &[])?;
+        // Where several threads fill a store, another may have been faster.
+        let ahead = Number(number.0 + policy::BLOCKS_AHEAD).as_key();
+        drop(
+            self.blocks
+                .compare_and_swap(ahead, None::<&[u8]>, Some(&[]))?,
+        );
         self.blocks.insert(number.as_key(), block)?;
         self.contents
             .insert(contents_key(last_expiry, number), contents)?;

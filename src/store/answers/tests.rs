@@ -316,3 +316,12 @@ fn a_journal_that_is_laid_in_another_way_leaves_nothing_of_the_first() {
     assert_eq!(place.tree("contents").len(), 3);
     assert_eq!(flaws(&place, &again, 0), Vec::new());
 }
+
+#[test]
+fn a_row_that_is_made_ahead_takes_the_place_of_no_block() {
+    let place = Place::new();
+    let (slow, fast) = (place.open(Some(0)), place.open(Some(policy::BLOCKS_AHEAD)));
+    apply(&fast, &[put(2, 10, b"two")]);
+    apply(&slow, &[put(1, 10, b"one")]);
+    assert!(found(&fast, 2).is_some() && found(&slow, 1).is_some());
+}
