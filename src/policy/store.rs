@@ -37,8 +37,8 @@ pub const QUEUE: usize = 4_096;
 pub const GROUP_COMMITS: usize = 256;
 /// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
-/// Bytes of idempotency records that lie in one row of sled, or one larger record: some ten. More would make a leaf, which
-/// is read and written as a whole and has 16 rows, too large.
+/// Bytes of idempotency records that lie in one row of sled, or one larger record: some twenty. More would make a leaf,
+/// which is read as a whole and has up to 16 rows, too large.
 pub const BLOCK: usize = 16 * 1024;
 /// Rows for blocks that are there before they are filled: sled splits a leaf that has more than 16 in its middle, and then
 /// touches the left half no more.
@@ -51,7 +51,8 @@ pub const INDEX_PARTS: usize = 64;
 pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
 /// sled's segment size; fixed when the store is made. An item above a quarter of it becomes a file of its own.
 pub const SEGMENT: usize = 8 * 1024 * 1024;
-/// Page cache, in bytes. sled takes two to four times as much memory: about 250 MB with a million live records.
+/// Page cache, in bytes. sled takes two to four times as much memory: about 200 MB with a million live records, the index
+/// of them included.
 pub const CACHE: u64 = 40 * 1024 * 1024;
 /// The same of a command that goes through the whole store once and then ends: a million records in 200 MB.
 pub const CACHE_ALONE: u64 = 4 << 20;

@@ -6,7 +6,8 @@
 //! record to its block. Both rows are written before the index leads there, so that a reader finds a whole record or none.
 //!
 //! The row of a block is there, and empty, before the block is: so its leaf has split while there was nothing in it, and
-//! what fills it is written once, and not three times and then moved about. (37,000 instead of 34,000 orders a second.)
+//! what fills it is written once, and not three times and then moved about: 3.5 KB are written for an order instead of
+//! 6.9, its log and its session included.
 
 mod block;
 mod check;
@@ -17,7 +18,7 @@ mod tests;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::block::{Filling, Records, decode_contents, last_expiry};
+use self::block::{Filling, Records, decode_contents};
 use self::index::Index;
 use super::rows::{self, Row, Table, Unreadable};
 use super::{Unavailable, unreadable};
@@ -84,22 +85,19 @@ impl Answers {
     ) -> sled::Result<Self> {
         let next = match next {
             Some(next) => next,
-            None => blocks.last()?.map_or(0, |(key, _)| {
-                Number::from_key(&key).map_or(0, |last| last.0 + 1)
-            }),
+            None => next_of(&blocks)?,
         };
-        for row in blocks.range(Number(next).as_key()..) {
-            let (key, block) = row?;
-            if let (Ok(number), Ok(records)) = (Number::from_key(&key), Records::of(&block)) {
-                let keys: Vec<AnswerKey> = records.map(|(key, _)| key).collect();
-                contents.remove(contents_key(last_expiry(&keys), number))?;
-            }
-            blocks.remove(key)?;
+        for row in blocks.range(Number(next).as_key()..).keys() {
+            blocks.remove(row?)?;
         }
         let index = Index::default();
         for row in contents.iter() {
             let (key, value) = row?;
             let (_, number) = decode_contents_key(&key).map_err(|Unreadable| lost(&key))?;
+            if number.0 >= next {
+                contents.remove(key)?;
+                continue;
+            }
             let lead = |key: &AnswerKey| index.lead(id_of(key), number);
             if let Ok(keys) = decode_contents(&value) {
                 keys.iter().for_each(lead);
@@ -255,8 +253,9 @@ impl Answers {
         for row in self.over(now) {
             let (row, contents) = row.map_err(fault)?;
             let (_, number) = decode_contents_key(&row).map_err(|e| unreadable("answers", &e))?;
-            let keys = decode_contents(&contents).map_err(|e| unreadable("answers", &e))?;
-            for key in keys {
+            let block = self.blocks.get(number.as_key()).map_err(fault)?;
+            let keys = keys_of(&contents, block.as_deref());
+            for key in &keys {
                 self.index.forget(id_of(key), number);
                 swept(key).map_err(fault)?;
             }
@@ -284,18 +283,22 @@ impl Answers {
     pub(super) fn end_sweep(&self, now: Timestamp) -> sled::Result<()> {
         for row in self.over(now) {
             let (row, contents) = row?;
-            let (Ok((_, number)), Ok(keys)) =
-                (decode_contents_key(&row), decode_contents(&contents))
-            else {
+            let Ok((_, number)) = decode_contents_key(&row) else {
                 continue;
             };
             if !self.has(number)? {
-                keys.iter()
-                    .for_each(|key| self.index.forget(id_of(key), number));
+                for key in keys_of(&contents, None) {
+                    self.index.forget(id_of(&key), number);
+                }
                 self.contents.remove(&row)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a record of this id is known.
+    pub(super) fn knows(&self, id: &[u8; 16]) -> bool {
+        self.index.get(id).is_some()
     }
 
     /// When the first block is over.
@@ -322,9 +325,7 @@ impl Answers {
         row: &[u8],
         contents: &[u8],
     ) -> sled::Result<Vec<(AnswerKey, sled::IVec)>> {
-        let Ok((_, number)) = decode_contents_key(row) else {
-            return Ok(Vec::new());
-        };
+        let (_, number) = decode_contents_key(row).map_err(|Unreadable| lost(row))?;
         let found = self.blocks.get(number.as_key())?;
         // As in `Trees::stored`: sled holds fewer pages of what is asked for twice.
         self.blocks.contains_key(number.as_key())?;
@@ -334,7 +335,7 @@ impl Answers {
                 .map(|(key, place)| (key, block.get(place).unwrap_or_default().into()))
                 .collect(),
             Err(Unreadable) => {
-                let keys = decode_contents(contents).unwrap_or_default();
+                let keys = decode_contents(contents).map_err(|Unreadable| lost(row))?;
                 keys.iter()
                     .map(|key| (*key, [].as_slice().into()))
                     .collect()
@@ -350,6 +351,18 @@ impl Answers {
     }
 }
 
+/// The number behind that of the last block.
+fn next_of(blocks: &sled::Tree) -> sled::Result<u64> {
+    for row in blocks.iter().rev() {
+        let (key, block) = row?;
+        if !block.is_empty() {
+            let last = Number::from_key(&key).map_err(|Unreadable| lost(&key))?;
+            return Ok(last.0.saturating_add(1));
+        }
+    }
+    Ok(0)
+}
+
 fn lost(key: &[u8]) -> sled::Error {
     let why = format!("nothing says what a block of answers contains ({key:02x?})");
     sled::Error::Unsupported(why)
@@ -357,6 +370,16 @@ fn lost(key: &[u8]) -> sled::Error {
 
 fn id_of(key: &AnswerKey) -> &[u8; 16] {
     key.last_chunk().unwrap_or(&[0; 16])
+}
+
+/// What a block contains: by what is told of it or, where that can't be read, by itself.
+fn keys_of(contents: &[u8], block: Option<&[u8]>) -> Vec<AnswerKey> {
+    decode_contents(contents)
+        .map(<[_]>::to_vec)
+        .unwrap_or_else(|Unreadable| {
+            let records = block.and_then(|block| Records::of(block).ok());
+            records.into_iter().flatten().map(|(key, _)| key).collect()
+        })
 }
 
 fn answer_key(key: &[u8]) -> sled::Result<&AnswerKey> {

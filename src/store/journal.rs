@@ -205,10 +205,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends a sweep that a kill has cut off: it was up to a time that was logged.
+    /// Ends a sweep that a kill has cut off: it was up to a time that was logged, or that margin later.
     fn end_sweep(&self) -> sled::Result<()> {
         let answers = self.tables.trees.answers();
-        answers.map_or(Ok(()), |answers| answers.end_sweep(self.latest))
+        answers.map_or(Ok(()), |answers| {
+            answers.end_sweep(self.latest.plus(policy::SWEEP_MARGIN))
+        })
     }
 
     /// The latest time that any commit was made at.

@@ -176,9 +176,17 @@ fn put_rows(reader: &mut Reader<impl Read>, tables: &Tables) -> Result<Part, Str
         let threads: Vec<_> = (0..policy::RESTORE_THREADS)
             .map(|_| {
                 let queue = Arc::clone(&queue);
-                let next = move || queue.lock().recv().ok();
+                // One after the other: of two records of one idempotency key the later counts.
+                let next = move || {
+                    let queue = queue.lock();
+                    let rows = queue.recv().ok()?;
+                    Some(tables.trees.lay(rows.iter()).map(|laid| (rows, laid)))
+                };
                 scope.spawn(move || {
-                    std::iter::from_fn(next).try_for_each(|rows| tables.trees.fill(&rows))
+                    std::iter::from_fn(next).try_for_each(|laid| {
+                        let (rows, mut laid) = laid?;
+                        tables.trees.fill_laid(&rows, &mut laid)
+                    })
                 })
             })
             .collect();

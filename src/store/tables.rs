@@ -108,10 +108,15 @@ impl Trees {
     /// where nothing else is done, and hundreds of megabytes wait for it.
     pub(super) fn fill(&self, rows: &[Row]) -> sled::Result<()> {
         let mut laid = self.lay(rows.iter())?;
+        self.fill_laid(rows, &mut laid)
+    }
+
+    /// The same with rows whose records are laid already.
+    pub(super) fn fill_laid(&self, rows: &[Row], laid: &mut Option<Laid>) -> sled::Result<()> {
         free();
         rows.chunks(policy::FREE_EVERY as usize)
             .try_for_each(|rows| {
-                self.apply_all(rows, &mut laid)?;
+                self.apply_all(rows, laid)?;
                 free();
                 Ok(())
             })
@@ -254,10 +259,15 @@ impl Tables {
             self.db.open_tree(tree_name(table))?.clear()?;
         }
         let ours = Trees::open(&self.db, None)?;
-        let mut rows = Vec::new();
-        let mut bytes = 0;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
         for row in self.trees.stored(Table::Answers) {
             let (key, value) = row?;
+            if rows::decode_answer_key(&key).is_err() {
+                log::error!(
+                    "an answer that nothing leads to, and whose key can't be read, is left behind"
+                );
+                continue;
+            }
             bytes += value.len();
             rows.push(Row::put(Table::Answers, &key, value.to_vec()));
             if bytes >= policy::BACKUP_FRAME {
@@ -267,6 +277,18 @@ impl Tables {
             }
         }
         ours.fill(&rows)?;
+        // What led to an answer that is lost goes on leading to one that can't be read: the request was run.
+        for row in self.trees.stored(Table::Replies) {
+            let (id, expires_at) = row?;
+            let (Ok(id), Ok(expires_at)) = (id.as_ref().try_into(), rows::decode_time(&expires_at))
+            else {
+                continue;
+            };
+            if ours.answers().is_ok_and(|answers| !answers.knows(id)) {
+                let key = rows::answer_key(expires_at, id);
+                ours.fill(&[Row::put(Table::Answers, &key, Vec::new())])?;
+            }
+        }
         self.sync()?;
         Ok(ours)
     }
@@ -291,7 +313,8 @@ fn forget_older(db: &sled::Db) -> sled::Result<()> {
 
 fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {
     let (sequence, rest) = bytes.split_first_chunk::<8>()?;
-    let (latest, _next_block) = rest.split_first_chunk::<8>()?;
+    let (latest, next_block) = rest.split_first_chunk::<8>()?;
+    matches!(next_block.len(), 0 | 8).then_some(())?;
     Some((
         u64::from_be_bytes(*sequence),
         rows::decode_time(latest).ok()?,

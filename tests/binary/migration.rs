@@ -59,9 +59,9 @@ fn age(directory: &Path) {
     let checkpoint = meta.get("checkpoint").expect("read").expect("a row");
     meta.insert("checkpoint", &checkpoint[..16])
         .expect("written");
+    meta.insert("format", &(OURS - 1).to_be_bytes())
+        .expect("written");
     store.flush().expect("flushed");
-    drop((meta, blocks, store));
-    mark(directory, OURS - 1);
 }
 
 fn marked(directory: &Path) -> u32 {

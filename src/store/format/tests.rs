@@ -89,3 +89,26 @@ fn every_answer_of_format_4_is_found_and_so_it_is_in_its_backup() {
             .all(|(name, id)| answered(&there, &name) == *id)
     );
 }
+
+#[test]
+fn an_answer_that_format_4_had_lost_is_not_taken_for_one_that_never_was() {
+    let dir = tempfile::tempdir().expect("a directory");
+    left_in(dir.path());
+    let key = IdempotencyKey::parse(b"order_7").expect("a key");
+    let id = RecordId::of(&Account::default(), Mode::Test, &key);
+    let config = sled::Config::new().path(dir.path().join("store"));
+    let db = config.segment_size(crate::policy::SEGMENT).open();
+    let db = db.expect("a database");
+    let tree = |name: &str| db.open_tree(name).expect("a tree");
+    let expires_at = tree("replies").get(id.as_bytes()).expect("read");
+    let answer = [&*expires_at.expect("a pointer"), id.as_bytes()].concat();
+    assert!(tree("answers").remove(answer).expect("removed").is_some());
+    db.flush().expect("flushed");
+    drop(db);
+    let (store, _) = Store::open(dir.path(), OPTIONS, [0; 32]).expect("opens");
+    assert_eq!(
+        store.record(&id).map(|_| ()),
+        Err(crate::store::Unavailable)
+    );
+    assert!(answered(&store, "order_8").is_some());
+}
