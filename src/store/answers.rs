@@ -12,6 +12,7 @@
 mod block;
 mod check;
 mod index;
+mod over;
 #[cfg(test)]
 mod tests;
 
@@ -241,70 +242,9 @@ impl Answers {
         self.blocks.clear()
     }
 
-    /// Removes the blocks that were over before `now`, up to so many records; calls back for each record.
-    pub(super) fn sweep(
-        &self,
-        now: Timestamp,
-        most: usize,
-        mut swept: impl FnMut(&AnswerKey) -> sled::Result<()>,
-    ) -> Result<usize, Unavailable> {
-        let fault = |e: sled::Error| unreadable("answers", &e);
-        let mut removed = 0;
-        for row in self.over(now) {
-            let (row, contents) = row.map_err(fault)?;
-            let (_, number) = decode_contents_key(&row).map_err(|e| unreadable("answers", &e))?;
-            let block = self.blocks.get(number.as_key()).map_err(fault)?;
-            let keys = keys_of(&contents, block.as_deref());
-            for key in &keys {
-                self.index.forget(id_of(key), number);
-                swept(key).map_err(fault)?;
-            }
-            // In this order: what tells of a block that is gone is found again after a kill.
-            self.blocks.remove(number.as_key()).map_err(fault)?;
-            self.contents.remove(&row).map_err(fault)?;
-            removed += keys.len();
-            if removed >= most {
-                break;
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Whether anything was over before `now`.
-    pub(super) fn is_any_over(&self, now: Timestamp) -> bool {
-        self.over(now).next().is_some()
-    }
-
-    fn over(&self, now: Timestamp) -> sled::Iter {
-        self.contents.range(..now.millis().to_be_bytes().as_slice())
-    }
-
-    /// Ends what a kill has left of a sweep before `now`: what tells of a block that is gone.
-    pub(super) fn end_sweep(&self, now: Timestamp) -> sled::Result<()> {
-        for row in self.over(now) {
-            let (row, contents) = row?;
-            let Ok((_, number)) = decode_contents_key(&row) else {
-                continue;
-            };
-            if !self.has(number)? {
-                for key in keys_of(&contents, None) {
-                    self.index.forget(id_of(&key), number);
-                }
-                self.contents.remove(&row)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether a record of this id is known.
     pub(super) fn knows(&self, id: &[u8; 16]) -> bool {
         self.index.get(id).is_some()
-    }
-
-    /// When the first block is over.
-    pub(super) fn first_over(&self) -> sled::Result<Option<Timestamp>> {
-        let first = self.contents.first()?;
-        Ok(first.and_then(|(row, _)| Some(decode_contents_key(&row).ok()?.0)))
     }
 
     /// Every record that can be found, by its key, in the order in which blocks are over. Those that can't be read come as
@@ -370,16 +310,6 @@ fn lost(key: &[u8]) -> sled::Error {
 
 fn id_of(key: &AnswerKey) -> &[u8; 16] {
     key.last_chunk().unwrap_or(&[0; 16])
-}
-
-/// What a block contains: by what is told of it or, where that can't be read, by itself.
-fn keys_of(contents: &[u8], block: Option<&[u8]>) -> Vec<AnswerKey> {
-    decode_contents(contents)
-        .map(<[_]>::to_vec)
-        .unwrap_or_else(|Unreadable| {
-            let records = block.and_then(|block| Records::of(block).ok());
-            records.into_iter().flatten().map(|(key, _)| key).collect()
-        })
 }
 
 fn answer_key(key: &[u8]) -> sled::Result<&AnswerKey> {
