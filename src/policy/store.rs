@@ -37,9 +37,9 @@ pub const QUEUE: usize = 4_096;
 pub const GROUP_COMMITS: usize = 256;
 /// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
-/// Bytes of idempotency records that lie in one row of sled, or one larger record: some twenty. More would make a leaf,
+/// Bytes of idempotency records that lie in one row of sled, or one larger record: some ten. More would make a leaf,
 /// which is read as a whole and has up to 16 rows, too large.
-pub const BLOCK: usize = 16 * 1024;
+pub const BLOCK: usize = 8 * 1024;
 /// Rows for blocks that are there before they are filled: sled splits a leaf that has more than 16 in its middle, and then
 /// touches the left half no more.
 pub const BLOCKS_AHEAD: u64 = 17;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{Answers, Flaw};
 use super::rows::{self, Row, Table, Unreadable};
-use super::tables::tree_name;
+use super::tables::{self, tree_name};
 use super::{Store, Unavailable, claims, outbox, payments, unreadable};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{EventId, SessionId};
@@ -112,6 +112,9 @@ impl Store {
         for row in self.trees.stored(table) {
             let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
             *rows += 1;
+            if rows.is_multiple_of(u64::from(policy::FREE_EVERY)) {
+                tables::free();
+            }
             if self.wrong_with(table, &key, &value, now)?.is_some() {
                 suspects.push(key);
             }
