@@ -16,6 +16,7 @@ mod over;
 #[cfg(test)]
 mod tests;
 
+use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -164,7 +165,8 @@ impl Answers {
                 } => {
                     let key = answer_key(key)?;
                     if !filling.has_room(key, value.len()) {
-                        self.write(std::mem::take(&mut filling), &mut laid)?;
+                        let (count, full) = (filling.len(), std::mem::take(&mut filling));
+                        laid.extend(repeat_n(self.write(full)?, count));
                     }
                     filling.push(key, value);
                 }
@@ -174,7 +176,10 @@ impl Answers {
                 Row::Put { .. } | Row::Raise { .. } | Row::Remove { .. } | Row::Clear { .. } => (),
             }
         }
-        self.write(filling, &mut laid)?;
+        if filling.len() > 0 {
+            let count = filling.len();
+            laid.extend(repeat_n(self.write(filling)?, count));
+        }
         Ok(Laid(laid.into_iter()))
     }
 
@@ -187,16 +192,15 @@ impl Answers {
                 value,
             } => {
                 let key = answer_key(key)?;
-                let mut alone = Vec::new();
-                if laid.0.len() == 0 {
+                let number = if let Some(number) = laid.0.next() {
+                    number
+                } else {
                     // Behind a removal of all.
-                    let mut filling = Filling::default();
-                    filling.push(key, value);
-                    self.write(filling, &mut alone)?;
-                }
-                if let Some(number) = laid.0.next().or(alone.pop()) {
-                    self.index.lead(id_of(key), number);
-                }
+                    let mut alone = Filling::default();
+                    alone.push(key, value);
+                    self.write(alone)?
+                };
+                self.index.lead(id_of(key), number);
                 Ok(())
             }
             Row::Clear {
@@ -214,12 +218,8 @@ impl Answers {
         }
     }
 
-    /// Writes a block, and its number for each of its records.
-    fn write(&self, filling: Filling, laid: &mut Vec<Number>) -> sled::Result<()> {
-        let count = filling.len();
-        if count == 0 {
-            return Ok(());
-        }
+    /// Writes a block, and what it contains, under the next number.
+    fn write(&self, filling: Filling) -> sled::Result<Number> {
         let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
         let (last_expiry, block, contents) = filling.finish();
         // Where several threads fill a store, another may have been faster.
@@ -231,8 +231,7 @@ impl Answers {
         self.blocks.insert(number.as_key(), block)?;
         self.contents
             .insert(contents_key(last_expiry, number), contents)?;
-        laid.extend(std::iter::repeat_n(number, count));
-        Ok(())
+        Ok(number)
     }
 
     /// Removes every record.
