@@ -297,7 +297,7 @@ impl App {
         let is_test = match &call.who {
             Who::Merchant(entry) => entry.key.mode == Mode::Test,
             Who::Buyer(_) | Who::Page(_) => effect
-                .session
+                .changed
                 .as_ref()
                 .is_some_and(|session| session.mode == Mode::Test),
         };

@@ -52,9 +52,13 @@ impl App {
         }
         let owner = (&session.account, session.mode);
         let expiry_is_told = before.is_none() && self.tells_of_expiry(owner);
-        let session = (before != Some(&session)).then_some(session);
+        let (made, changed) = match before {
+            None => (Some(session), None),
+            Some(before) => (None, (*before != session).then_some(session)),
+        };
         Ok(Effect {
-            session,
+            made,
+            changed,
             refund,
             expiry_is_told,
             outgoing,
@@ -114,9 +118,9 @@ impl App {
             self.new_event_about(asked.kind, &after, refund, call.cause(), call.now)?;
         outgoing.due = call.now.plus(asked.delay);
         let reply = Reply::json(200, &with_deliveries(&outgoing));
-        let session = before.filter(|before| *before != after).map(|_| after);
+        let changed = before.filter(|before| *before != after).map(|_| after);
         let effect = Effect {
-            session,
+            changed,
             outgoing: vec![outgoing],
             ..Effect::default()
         };

@@ -49,6 +49,14 @@ fn timed<const N: usize>(now: Timestamp, mut random: [u8; N]) -> [u8; N] {
     random
 }
 
+/// The number that `base62_of_number` was made of; other characters count as nothing.
+fn number_of_base62(characters: &[u8]) -> u64 {
+    characters.iter().fold(0, |number, character| {
+        let digit = BASE62.binary_search(character).unwrap_or(0);
+        62 * number + digit as u64
+    })
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $length:literal) => {
         $(#[$doc])*
@@ -74,6 +82,11 @@ macro_rules! id {
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 let bytes: [u8; $length] = bytes.try_into().ok()?;
                 bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+            }
+
+            /// When it was made.
+            pub fn made_at(&self) -> Timestamp {
+                Timestamp::from_millis(number_of_base62(&self.0[..TIME_CHARS]))
             }
 
             /// The characters after the prefix.

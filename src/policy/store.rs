@@ -37,12 +37,17 @@ pub const QUEUE: usize = 4_096;
 pub const GROUP_COMMITS: usize = 256;
 /// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
-/// Bytes of idempotency records that lie in one row of sled, or one larger record: some ten. More would make a leaf,
-/// which is read as a whole and has up to 16 rows, too large.
+/// Bytes of idempotency records, or of sessions, that lie in one row of sled, or one that is larger: some ten, or forty.
+/// More would make a leaf, which is read as a whole and has up to 16 rows, too large.
 pub const BLOCK: usize = 8 * 1024;
 /// Rows for blocks that are there before they are filled: sled splits a leaf that has more than 16 in its middle, and then
 /// touches the left half no more.
 pub const BLOCKS_AHEAD: u64 = 17;
+/// Sessions that a block has at least: with what is told of it, it is two rows.
+pub const NEW_SESSIONS: usize = 4;
+/// Time between the first and the last session of a block, at most. At 40,000 orders a second some twenty blocks are made in
+/// it, and have to be looked at for one session.
+pub const NEW_SPAN: Duration = Duration::from_millis(16);
 /// Parts of the index of idempotency records: one that grows keeps its readers waiting for less than a millisecond with a
 /// million of them.
 pub const INDEX_PARTS: usize = 64;

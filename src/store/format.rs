@@ -17,10 +17,12 @@ use crate::clock::Clock;
 use crate::domain::secret::Pepper;
 
 /// Format of the store. A store of a newer one is refused.
-pub(super) const FORMAT: u32 = 5;
-/// The formats before: every row of them is a row of this one, but that each answer had a row to itself, and a second one
-/// that led to it.
-const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=4;
+pub(super) const FORMAT: u32 = 6;
+/// The formats before: every row of them is a row of this one, but that up to format 4 each answer had a row to itself, and
+/// a second one that led to it; up to format 5 each session had one, as some still have.
+const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=5;
+/// The first in which answers lie in blocks.
+pub(super) const FIRST_WITH_BLOCKS: u32 = 5;
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";
 /// The row of `meta` that names the format.

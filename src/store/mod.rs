@@ -9,11 +9,13 @@
 
 mod answers;
 mod backup;
+mod blocks;
 mod claims;
 mod ending;
 mod figures;
 mod format;
 mod journal;
+mod new_sessions;
 mod open;
 mod operator;
 mod outbox;
@@ -132,7 +134,7 @@ impl Store {
         }
         let found = self.trees.answers()?.get(id.as_bytes())?;
         found
-            .map(|found| rows::decode_record(found.bytes(), found.expires_at))
+            .map(|found| answers::record::decode(found.bytes(), found.expires_at))
             .transpose()
             .map_err(|e| unreadable(Table::Answers.name(), &e))
     }

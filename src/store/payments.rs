@@ -1,5 +1,11 @@
 //! Sessions, their payments and their refunds: what a request did and what it answered are kept in one commit.
 
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+
+use super::answers::record;
 use super::claims::done_row;
 use super::journal::Urgency;
 use super::outbox::outgoing_rows;
@@ -18,8 +24,10 @@ use crate::policy;
 /// What a request did.
 #[derive(Clone, Debug, Default)]
 pub struct Effect {
-    /// The session as it stands now, if it changed.
-    pub session: Option<Session>,
+    /// A session that was made.
+    pub made: Option<Session>,
+    /// One that was there before and has changed, as it stands now.
+    pub changed: Option<Session>,
     /// Money given back.
     pub refund: Option<Refund>,
     /// Somebody wants to be told when the session's time is over.
@@ -33,9 +41,14 @@ pub struct Effect {
 impl Effect {
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::with_capacity(4);
-        if let Some(session) = &self.session {
+        let made = self.made.iter().map(|made| (Table::NewSessions, made));
+        let changed = self
+            .changed
+            .iter()
+            .map(|changed| (Table::Sessions, changed));
+        for (table, session) in made.chain(changed) {
             let row = encode_session(session);
-            rows.push(Row::put(Table::Sessions, session.id.as_bytes(), row));
+            rows.push(Row::put(table, session.id.as_bytes(), row));
             if self.expiry_is_told {
                 let key = expiry_key(session.asked.expires_at, &session.id);
                 rows.push(Row::put(Table::Expiries, &key, Vec::new()));
@@ -76,7 +89,18 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
-        self.read(Table::Sessions, id.as_bytes(), decode_session)
+        let row = self.session_row(id)?;
+        row.map(|row| decode_session(&row))
+            .transpose()
+            .map_err(|e| unreadable(Table::Sessions.name(), &e))
+    }
+
+    /// What has changed lies in a row of its own, and counts.
+    pub(super) fn session_row(&self, id: &SessionId) -> Result<Option<sled::IVec>, Unavailable> {
+        match self.row(Table::Sessions, id.as_bytes())? {
+            Some(row) => Ok(Some(row)),
+            None => self.trees.new_sessions()?.get(id),
+        }
     }
 
     /// A session as it lies there.
@@ -84,8 +108,7 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read.
     pub fn kept_session(&self, id: &SessionId) -> Result<Option<KeptSession>, Unavailable> {
-        let row = self.row(Table::Sessions, id.as_bytes())?;
-        Ok(row.map(KeptSession))
+        Ok(self.session_row(id)?.map(KeptSession))
     }
 
     /// Sessions made before `before`, or the latest ones, newest first.
@@ -93,15 +116,19 @@ impl Store {
         &self,
         before: Option<&SessionId>,
     ) -> impl Iterator<Item = Result<Session, Unavailable>> {
+        let fault = |e: &dyn std::fmt::Debug| unreadable(Table::Sessions.name(), e);
         let tree = self.trees.of(Table::Sessions);
         let rows = match before {
             Some(before) => tree.range(..before.as_bytes().as_slice()),
             None => tree.iter(),
         };
-        rows.rev().map(|row| {
-            let (_, value) = row.map_err(|e| unreadable(Table::Sessions.name(), &e))?;
-            decode_session(&value).map_err(|e| unreadable(Table::Sessions.name(), &e))
-        })
+        let alone = rows.rev().map(move |row| row.map_err(|e| fault(&e)));
+        let (packed, none) = match self.trees.new_sessions() {
+            Ok(new) => (Some(new.newest_first(before)), None),
+            Err(Unavailable) => (None, Some(Err(Unavailable))),
+        };
+        let packed = packed.into_iter().flatten().chain(none);
+        merged(alone, packed).map(move |row| decode_session(&row?).map_err(|e| fault(&e)))
     }
 
     /// Refunds of a session's payment, oldest first.
@@ -135,8 +162,8 @@ impl Store {
     ) -> Result<(), Unavailable> {
         let mut rows = effect.rows();
         if let Some((id, record)) = record {
-            let key = rows::answer_key(record.expires_at, id.as_bytes());
-            rows.push(Row::put(Table::Answers, &key, rows::encode_record(record)));
+            let key = record::key_of(record.expires_at, id.as_bytes());
+            rows.push(Row::put(Table::Answers, &key, record::encode(record)));
         }
         if rows.is_empty() {
             return Ok(());
@@ -214,6 +241,30 @@ impl Store {
             .map(drop)
             .map_err(|e| unreadable(Table::Expiries.name(), &e))
     }
+}
+
+/// Rows of two kinds, each newest first, as one list. Of two of the same id that of the first kind counts; faults come at
+/// once.
+fn merged<K: AsRef<[u8]>, L: AsRef<[u8]>, V>(
+    first: impl Iterator<Item = Result<(K, V), Unavailable>>,
+    second: impl Iterator<Item = Result<(L, V), Unavailable>>,
+) -> impl Iterator<Item = Result<V, Unavailable>> {
+    let (mut first, mut second) = (first.peekable(), second.peekable());
+    std::iter::from_fn(move || {
+        let order = match (first.peek(), second.peek()) {
+            (Some(Ok((first, _))), Some(Ok((second, _)))) => first.as_ref().cmp(second.as_ref()),
+            (Some(_), Some(Ok(_)) | None) => Ordering::Greater,
+            (Some(_) | None, Some(_)) => Ordering::Less,
+            (None, None) => return None,
+        };
+        if order == Ordering::Less {
+            return second.next().map(|row| row.map(|(_, value)| value));
+        }
+        if order == Ordering::Equal {
+            second.next();
+        }
+        first.next().map(|row| row.map(|(_, value)| value))
+    })
 }
 
 /// Sessions of version 1 could not be paid.

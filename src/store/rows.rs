@@ -5,27 +5,19 @@ mod tests;
 
 use bincode::{Decode, Encode};
 
-use crate::domain::asked::Asked;
 use crate::domain::id::KeyId;
-use crate::domain::idempotency::{Fingerprint, Kept, Record, Reply};
 use crate::domain::key::ApiKey;
 use crate::domain::outcome::Outcomes;
 use crate::domain::time::{Day, Timestamp};
 
 /// Bytes that a row may claim to have: a damaged length must not ask for all memory there is.
 const ROW_MAX: usize = 1 << 20;
-const CONFIG: bincode::config::Configuration<
+pub(super) const CONFIG: bincode::config::Configuration<
     bincode::config::LittleEndian,
     bincode::config::Varint,
     bincode::config::Limit<ROW_MAX>,
 > = bincode::config::standard().with_limit::<ROW_MAX>();
-const VERSION: u8 = 1;
-/// Records of version 1 did not say what was asked.
-const RECORD_VERSION: u8 = 2;
-/// Records of version 3 have headers besides; those without are of version 2.
-const RECORD_WITH_HEADERS: u8 = 3;
-/// Records of version 4 say that a request was done, and with which status (0: not known), and have no answer.
-const RECORD_WITHOUT_ANSWER: u8 = 4;
+pub(super) const VERSION: u8 = 1;
 
 /// The tables, one sled tree each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -39,7 +31,7 @@ pub(super) enum Table {
     Replies,
     /// Expiry and record id -> the record itself. Many of them lie in one row: see [`super::answers`].
     Answers,
-    /// Session id -> session.
+    /// Session id -> session: one that was made alone, or has changed since it was made.
     Sessions,
     /// Day and key id -> requests of the day accounted for.
     Days,
@@ -63,10 +55,14 @@ pub(super) enum Table {
     Outbox,
     /// Record id -> open claim.
     Claims,
+    /// Session id -> session as it was made. Many of them lie in one row: see [`super::new_sessions`].
+    NewSessions,
+    /// Where those rows are told of; no journal and no backup says it.
+    NewSpans,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Keys,
         Self::LastUsed,
         Self::Replies,
@@ -83,11 +79,13 @@ impl Table {
         Self::Deliveries,
         Self::Outbox,
         Self::Claims,
+        Self::NewSessions,
+        Self::NewSpans,
     ];
 
     /// Tables of what came of requests, which a reset empties. Pointers come before what they point to, so that a reader
     /// meanwhile finds both or nothing.
-    pub(super) const RESET: [Self; 12] = [
+    pub(super) const RESET: [Self; 13] = [
         Self::Claims,
         Self::Outbox,
         Self::Deliveries,
@@ -97,6 +95,7 @@ impl Table {
         Self::Replies,
         Self::Answers,
         Self::Replays,
+        Self::NewSessions,
         Self::Sessions,
         Self::Days,
         Self::Outcomes,
@@ -120,6 +119,8 @@ impl Table {
             Self::Deliveries => "deliveries",
             Self::Outbox => "outbox",
             Self::Claims => "claims",
+            Self::NewSessions => "new_sessions",
+            Self::NewSpans => "new_spans",
         }
     }
 }
@@ -169,10 +170,10 @@ impl Row {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Encodes rows for the journal. Encoding plain data into memory can't fail; see [`encode`].
+/// Encodes rows for the journal. Encoding plain data into memory can't fail; see [`write`].
 pub(super) fn encode_rows(rows: &[Row], out: &mut Vec<u8>) {
     for row in rows {
-        encode(out, |out| bincode::encode_into_std_write(row, out, CONFIG));
+        write(out, |out| bincode::encode_into_std_write(row, out, CONFIG));
     }
 }
 
@@ -189,11 +190,11 @@ pub(super) fn decode_rows(mut bytes: &[u8]) -> Result<Vec<Row>, Unreadable> {
 
 /// Our types hold nothing that bincode refuses (no unsized sequence, no writer that fails); a refusal would be a bug
 /// of ours, and half a row must not reach the disk.
-fn encode(
+pub(super) fn write(
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<usize, bincode::error::EncodeError>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, bincode::error::EncodeError>,
 ) {
-    if let Err(error) = write(out) {
+    if let Err(error) = encode(out) {
         unreachable!("a row could not be encoded: {error}");
     }
 }
@@ -204,7 +205,7 @@ pub(super) fn versioned(value: &impl serde::Serialize) -> Vec<u8> {
 
 pub(super) fn versioned_as(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
     let mut out = vec![version];
-    encode(&mut out, |out| {
+    write(&mut out, |out| {
         bincode::serde::encode_into_std_write(value, out, CONFIG)
     });
     out
@@ -257,103 +258,6 @@ pub(super) fn encode_outcomes(outcomes: Outcomes) -> Vec<u8> {
 
 pub(super) fn decode_outcomes(bytes: &[u8]) -> Result<Outcomes, Unreadable> {
     unversioned(bytes)
-}
-
-/// Written from borrowed parts, read into owned ones: bincode writes both alike.
-#[derive(Encode, Decode)]
-struct RecordRow<T, B> {
-    fingerprint: [u8; 32],
-    first_at: u64,
-    status: u16,
-    content_type: T,
-    body: B,
-}
-
-pub(super) fn encode_record(record: &Record) -> Vec<u8> {
-    let (version, status, reply) = match &record.kept {
-        Kept::Answer(reply) if reply.headers.is_empty() => {
-            (RECORD_VERSION, reply.status, Some(reply))
-        }
-        Kept::Answer(reply) => (RECORD_WITH_HEADERS, reply.status, Some(reply)),
-        Kept::Done(status) => (RECORD_WITHOUT_ANSWER, status.unwrap_or(0), None),
-    };
-    let row = RecordRow {
-        fingerprint: *record.fingerprint.as_bytes(),
-        first_at: record.first_at.millis(),
-        status,
-        content_type: reply.map_or("", |reply| &*reply.content_type),
-        body: reply.map_or(&[][..], |reply| reply.body.as_slice()),
-    };
-    let asked = record.asked.as_ref().map_or(0, |asked| asked.body.len());
-    let mut out = Vec::with_capacity(row.body.len() + asked + 160);
-    out.push(version);
-    encode(&mut out, |out| {
-        bincode::encode_into_std_write(&row, out, CONFIG)
-    });
-    encode(&mut out, |out| {
-        bincode::serde::encode_into_std_write(&record.asked, out, CONFIG)
-    });
-    if let Some(reply) = reply.filter(|reply| !reply.headers.is_empty()) {
-        encode(&mut out, |out| {
-            bincode::encode_into_std_write(&reply.headers, out, CONFIG)
-        });
-    }
-    out
-}
-
-/// Reads a record that was found under this expiry.
-pub(super) fn decode_record(bytes: &[u8], expires_at: Timestamp) -> Result<Record, Unreadable> {
-    let (version, rest) = bytes.split_first().ok_or(Unreadable)?;
-    let (row, read): (RecordRow<String, Vec<u8>>, usize) =
-        bincode::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?;
-    let rest = &rest[read..];
-    let (asked, read): (Option<Asked>, usize) = match *version {
-        VERSION => (None, 0),
-        RECORD_VERSION | RECORD_WITH_HEADERS | RECORD_WITHOUT_ANSWER => {
-            bincode::serde::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?
-        }
-        _ => return Err(Unreadable),
-    };
-    let rest = &rest[read..];
-    let (headers, read): (Vec<(String, String)>, usize) = match *version {
-        RECORD_WITH_HEADERS => bincode::decode_from_slice(rest, CONFIG).map_err(|_| Unreadable)?,
-        _ => (Vec::new(), 0),
-    };
-    if read != rest.len() {
-        return Err(Unreadable);
-    }
-    Ok(Record {
-        fingerprint: Fingerprint::from_bytes(row.fingerprint),
-        first_at: Timestamp::from_millis(row.first_at),
-        expires_at,
-        kept: match *version {
-            RECORD_WITHOUT_ANSWER => Kept::Done((row.status != 0).then_some(row.status)),
-            _ => Kept::Answer(Reply {
-                status: row.status,
-                content_type: row.content_type.into(),
-                headers,
-                body: row.body,
-            }),
-        },
-        asked,
-    })
-}
-
-/// Where a record lies: what expires first comes first.
-pub(super) fn answer_key(expires_at: Timestamp, id: &[u8; 16]) -> [u8; 24] {
-    let mut key = [0; 24];
-    key[..8].copy_from_slice(&expires_at.millis().to_be_bytes());
-    key[8..].copy_from_slice(id);
-    key
-}
-
-/// Expiry and record id of an answer's key.
-pub(super) fn decode_answer_key(bytes: &[u8]) -> Result<(Timestamp, [u8; 16]), Unreadable> {
-    let (expires_at, id) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
-    Ok((
-        Timestamp::from_millis(u64::from_be_bytes(*expires_at)),
-        id.try_into().map_err(|_| Unreadable)?,
-    ))
 }
 
 /// Days sort before keys, so that a day is one range.

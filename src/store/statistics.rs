@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::answers::record;
 use super::journal::Urgency;
 use super::rows::{self, Row, Table, Unreadable};
 use super::{Store, Unavailable, unreadable};
@@ -51,7 +52,7 @@ impl Store {
     /// # Errors
     /// [`Unavailable`] when the store can't be read.
     pub fn replays(&self, id: &RecordId, expires_at: Timestamp) -> Result<u32, Unavailable> {
-        let row = rows::answer_key(expires_at, id.as_bytes());
+        let row = record::key_of(expires_at, id.as_bytes());
         Ok(self
             .read(Table::Replays, &row, rows::decode_number)?
             .unwrap_or(0))
@@ -82,7 +83,7 @@ impl Store {
     pub fn note_replays(&self, replays: &[(RecordId, Timestamp, u32)], now: Timestamp) {
         let row = |(id, expires_at, count): &(RecordId, Timestamp, u32)| Row::Raise {
             table: Table::Replays,
-            key: rows::answer_key(*expires_at, id.as_bytes()).to_vec(),
+            key: record::key_of(*expires_at, id.as_bytes()).to_vec(),
             to: *count,
         };
         self.note(replays, row, now);

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Unavailable;
-use super::answers::{AnswerKey, Answers, BLOCKS, CONTENTS, Laid};
-use super::format::Found;
+use super::answers::{self, Answers, record};
+use super::blocks::{EntryKey, Number};
+use super::format::{FIRST_WITH_BLOCKS, Found};
+use super::new_sessions::{self, NewSessions};
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -16,31 +18,52 @@ use crate::policy;
 /// The trees behind the tables, shared by readers and the writer.
 pub(super) struct Trees {
     trees: [sled::Tree; Table::ALL.len()],
-    /// None in a store of an older format, which has a row for each answer.
-    answers: Option<Answers>,
+    /// None in a store of a format before 5, which has a row for each answer.
+    packed: Option<Packed>,
+}
+
+/// What lies many to a row.
+struct Packed {
+    answers: Answers,
+    sessions: NewSessions,
+}
+
+/// Where the rows of a group were laid that lie many to a row.
+pub(super) struct Laid {
+    answers: answers::Laid,
+    sessions: new_sessions::Laid,
+}
+
+/// The numbers that the next blocks will have.
+#[derive(Clone, Copy, Default)]
+struct Next {
+    answers: Option<Number>,
+    sessions: Option<Number>,
 }
 
 impl Trees {
-    /// Opens the trees of a store of our format, in which the next block had this number at the last checkpoint.
-    fn open(db: &sled::Db, next: Option<u64>) -> sled::Result<Self> {
+    /// Opens the trees of a store of our format, in which the next blocks had these numbers at the last checkpoint.
+    fn open(db: &sled::Db, next: Next) -> sled::Result<Self> {
         let trees = open_all(db, tree_name)?;
         let of = |table: Table| trees[table as usize].clone();
-        let answers = Answers::open(of(Table::Answers), of(Table::Replies), next)?;
+        let answers = Answers::open(of(Table::Answers), of(Table::Replies), next.answers)?;
+        let (blocks, spans) = (of(Table::NewSessions), of(Table::NewSpans));
+        let sessions = NewSessions::open(blocks, spans, next.sessions)?;
         Ok(Self {
             trees,
-            answers: Some(answers),
+            packed: Some(Packed { answers, sessions }),
         })
     }
 
-    /// Opens those of an older format.
+    /// Opens those of a format before 5.
     fn open_older(db: &sled::Db) -> sled::Result<Self> {
         Ok(Self {
-            trees: open_all(db, Table::name)?,
-            answers: None,
+            trees: open_all(db, older_tree_name)?,
+            packed: None,
         })
     }
 
-    /// The tree of a table. Answers are better asked for in other ways.
+    /// The tree of a table. Answers and new sessions are better asked for in other ways.
     pub(super) const fn of(&self, table: Table) -> &sled::Tree {
         &self.trees[table as usize]
     }
@@ -50,7 +73,19 @@ impl Trees {
     /// # Errors
     /// [`Unavailable`] in a store of an older format, which serves nobody.
     pub(super) fn answers(&self) -> Result<&Answers, Unavailable> {
-        self.answers.as_ref().ok_or(Unavailable)
+        self.packed().map(|packed| &packed.answers)
+    }
+
+    /// Sessions as they were made.
+    ///
+    /// # Errors
+    /// As [`Trees::answers`].
+    pub(super) fn new_sessions(&self) -> Result<&NewSessions, Unavailable> {
+        self.packed().map(|packed| &packed.sessions)
+    }
+
+    fn packed(&self) -> Result<&Packed, Unavailable> {
+        self.packed.as_ref().ok_or(Unavailable)
     }
 
     /// Every row of a table, in order, whatever it is laid in.
@@ -58,13 +93,13 @@ impl Trees {
         &self,
         table: Table,
     ) -> Box<dyn Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> + '_> {
-        match (&self.answers, table) {
-            (Some(answers), Table::Answers) => {
-                let plain =
-                    |(key, record): (AnswerKey, sled::IVec)| (key.as_slice().into(), record);
-                Box::new(answers.rows().map(move |row| row.map(plain)))
-            }
-            (Some(_), Table::Replies) => Box::new(std::iter::empty()),
+        let plain = |row: sled::Result<(EntryKey, sled::IVec)>| {
+            row.map(|(key, value)| (key.as_slice().into(), value))
+        };
+        match (&self.packed, table) {
+            (Some(packed), Table::Answers) => Box::new(packed.answers.rows().map(plain)),
+            (Some(packed), Table::NewSessions) => Box::new(packed.sessions.rows().map(plain)),
+            (Some(_), Table::Replies | Table::NewSpans) => Box::new(std::iter::empty()),
             (Some(_) | None, table) => Box::new(self.stored(table)),
         }
     }
@@ -84,15 +119,18 @@ impl Trees {
         })
     }
 
-    /// Lays the records of a group into blocks; its rows are still to be applied.
+    /// Lays the records and new sessions of a group into blocks; its rows are still to be applied.
     pub(super) fn lay<'a>(
         &self,
-        rows: impl Iterator<Item = &'a Row>,
+        rows: impl Iterator<Item = &'a Row> + Clone,
     ) -> sled::Result<Option<Laid>> {
-        self.answers
-            .as_ref()
-            .map(|answers| answers.lay(rows))
-            .transpose()
+        let lay = |packed: &Packed| {
+            Ok(Laid {
+                answers: packed.answers.lay(rows.clone())?,
+                sessions: packed.sessions.lay(rows)?,
+            })
+        };
+        self.packed.as_ref().map(lay).transpose()
     }
 
     /// Applies rows in their order.
@@ -123,10 +161,15 @@ impl Trees {
     }
 
     fn apply(&self, row: &Row, laid: &mut Option<Laid>) -> sled::Result<()> {
-        if let (Some(answers), Some(laid), Table::Answers | Table::Replies) =
-            (&self.answers, laid, row.table())
-        {
-            return answers.apply(row, laid);
+        if let (Some(packed), Some(laid)) = (&self.packed, laid) {
+            let table = row.table();
+            if matches!(table, Table::Answers | Table::Replies) {
+                return packed.answers.apply(row, &mut laid.answers);
+            }
+            if matches!(table, Table::NewSessions | Table::NewSpans) {
+                let others = self.of(Table::Sessions);
+                return packed.sessions.apply(row, &mut laid.sessions, others);
+            }
         }
         match row {
             Row::Put { table, key, value } => {
@@ -149,14 +192,27 @@ impl Trees {
     }
 }
 
-/// The name of a table's tree. Up to format 4 each had its table's.
+/// The name of a table's tree.
 pub(super) const fn tree_name(table: Table) -> &'static str {
     if matches!(table, Table::Answers) {
-        BLOCKS
+        answers::BLOCKS
     } else if matches!(table, Table::Replies) {
-        CONTENTS
+        answers::CONTENTS
+    } else if matches!(table, Table::NewSessions) {
+        new_sessions::BLOCKS
+    } else if matches!(table, Table::NewSpans) {
+        new_sessions::SPANS
     } else {
         table.name()
+    }
+}
+
+/// Up to format 4 answers had trees of their own name.
+const fn older_tree_name(table: Table) -> &'static str {
+    if matches!(table, Table::Answers | Table::Replies) {
+        table.name()
+    } else {
+        tree_name(table)
     }
 }
 
@@ -188,7 +244,7 @@ pub(super) struct Tables {
 }
 
 /// The row of `meta` that says up to which group of the log everything is applied and on disk, the latest time by then,
-/// and the number of the next block of answers.
+/// and the numbers of the next block of answers and the next one of sessions.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 
 impl Tables {
@@ -197,13 +253,13 @@ impl Tables {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
         let meta = db.open_tree("meta").map_err(fault)?;
         let trees = match found {
-            Found::Ours => {
+            Found::Older(format) if format < FIRST_WITH_BLOCKS => Trees::open_older(&db),
+            Found::Ours | Found::Older(_) => {
                 // What a kill has left of an older format when it was ours already.
                 forget_older(&db).map_err(fault)?;
                 let known = meta.get(CHECKPOINT).map_err(fault)?;
-                Trees::open(&db, known.and_then(|known| next_block(&known)))
+                Trees::open(&db, next_blocks(&known.unwrap_or_default()))
             }
-            Found::Older(_) => Trees::open_older(&db),
         };
         let trees = Arc::new(trees.map_err(fault)?);
         let file = File::open(dir.join("db"))
@@ -230,24 +286,30 @@ impl Tables {
     pub(super) fn checkpoint(&self, sequence: u64, latest: Timestamp) -> sled::Result<()> {
         self.sync()?;
         let mut row = [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat();
-        if let Ok(answers) = self.trees.answers() {
-            row.extend_from_slice(&answers.next().to_be_bytes());
+        if let Ok(packed) = self.trees.packed() {
+            row.extend_from_slice(&packed.answers.next().as_key());
+            row.extend_from_slice(&packed.sessions.next().as_key());
         }
         self.meta.insert(CHECKPOINT, row)?;
         self.sync()
     }
 
-    /// Lays what a store of an older format has a row for each into blocks, lets our format be named, and brings either to
-    /// the disk for good, one after the other.
+    /// Lays what a store of a format before 5 has a row for each into blocks, lets our format be named, and brings either to
+    /// the disk for good, one after the other. Sessions stay in rows of their own.
     pub(super) fn become_ours(
         &mut self,
         name: impl FnOnce(&sled::Tree) -> Result<(), String>,
     ) -> Result<(), String> {
         let fault = |e: sled::Error| format!("the store can't be written: {e}");
-        let ours = self.pack().map_err(fault)?;
+        let ours = match self.trees.packed() {
+            Ok(_) => None,
+            Err(Unavailable) => Some(self.pack().map_err(fault)?),
+        };
         name(&self.meta)?;
         self.sync().map_err(fault)?;
-        self.trees = Arc::new(ours);
+        if let Some(ours) = ours {
+            self.trees = Arc::new(ours);
+        }
         let (sequence, latest) = self.last_checkpoint()?;
         self.checkpoint(sequence, latest).map_err(fault)?;
         forget_older(&self.db).map_err(fault)
@@ -258,11 +320,11 @@ impl Tables {
         for table in [Table::Replies, Table::Answers] {
             self.db.open_tree(tree_name(table))?.clear()?;
         }
-        let ours = Trees::open(&self.db, None)?;
+        let ours = Trees::open(&self.db, Next::default())?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
         for row in self.trees.stored(Table::Answers) {
             let (key, value) = row?;
-            if rows::decode_answer_key(&key).is_err() {
+            if record::decode_key(&key).is_err() {
                 log::error!(
                     "an answer that nothing leads to, and whose key can't be read, is left behind"
                 );
@@ -285,7 +347,7 @@ impl Tables {
                 continue;
             };
             if ours.answers().is_ok_and(|answers| !answers.knows(id)) {
-                let key = rows::answer_key(expires_at, id);
+                let key = record::key_of(expires_at, id);
                 ours.fill(&[Row::put(Table::Answers, &key, Vec::new())])?;
             }
         }
@@ -313,16 +375,19 @@ fn forget_older(db: &sled::Db) -> sled::Result<()> {
 
 fn decode_checkpoint(bytes: &[u8]) -> Option<(u64, Timestamp)> {
     let (sequence, rest) = bytes.split_first_chunk::<8>()?;
-    let (latest, next_block) = rest.split_first_chunk::<8>()?;
-    matches!(next_block.len(), 0 | 8).then_some(())?;
+    let (latest, next) = rest.split_first_chunk::<8>()?;
+    matches!(next.len(), 0 | 8 | 16).then_some(())?;
     Some((
         u64::from_be_bytes(*sequence),
         rows::decode_time(latest).ok()?,
     ))
 }
 
-/// None in the row of an older format.
-fn next_block(checkpoint: &[u8]) -> Option<u64> {
-    let next = checkpoint.get(16..)?.try_into().ok()?;
-    Some(u64::from_be_bytes(next))
+/// Those that an older format has not are not in its row.
+fn next_blocks(checkpoint: &[u8]) -> Next {
+    let at = |place| Number::from_key(checkpoint.get(place)?).ok();
+    Next {
+        answers: at(16..24),
+        sessions: at(24..32),
+    }
 }

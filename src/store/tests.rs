@@ -11,7 +11,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::new_session::{CaptureMethod, NewSession, PaymentMethod};
 use crate::domain::session::{ClientSecret, Session};
 
-const OPTIONS: Options = Options {
+pub(super) const OPTIONS: Options = Options {
     cache: 8 << 20,
     min_free_disk: 0,
     latest: None,
@@ -21,6 +21,25 @@ pub(super) fn open(dir: &Path) -> Store {
     Store::open(dir, OPTIONS, [7; 32])
         .map(|(store, _)| store)
         .expect("the store opens")
+}
+
+/// A database in memory's place: it is gone with the test.
+pub(super) struct Place {
+    db: sled::Db,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let config = sled::Config::new().temporary(true);
+        let db = config.segment_size(policy::SEGMENT).open();
+        Self {
+            db: db.expect("a database"),
+        }
+    }
+
+    pub(super) fn tree(&self, name: &str) -> sled::Tree {
+        self.db.open_tree(name).expect("a tree")
+    }
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -46,9 +65,9 @@ pub(super) fn session(asked: NewSession, number: u64) -> Session {
     )
 }
 
-fn effect(session: Session) -> Effect {
+pub(super) fn effect(session: Session) -> Effect {
     Effect {
-        session: Some(session),
+        made: Some(session),
         ..Effect::default()
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::{Answers, Flaw};
+use super::answers::record;
+use super::blocks::Flaw;
 use super::rows::{self, Row, Table, Unreadable};
 use super::tables::{self, tree_name};
 use super::{Store, Unavailable, claims, outbox, payments, unreadable};
@@ -136,10 +137,16 @@ impl Store {
             match table {
                 Table::Keys => rows::decode_key(value).map(|read| Ok(named_by(&read, key))),
                 Table::LastUsed => rows::decode_time(value).map(|_| self.of_a_key(key)),
-                Table::Replies => Ok(self.flaw(|answers| answers.check_contents(key, value))),
-                Table::Answers => Ok(self.flaw(|answers| answers.check_block(key, value, now))),
+                Table::Replies => Ok(self
+                    .trees
+                    .answers()
+                    .and_then(|answers| flaw(answers.check_contents(key, value)))),
+                Table::Answers => Ok(self
+                    .trees
+                    .answers()
+                    .and_then(|answers| flaw(answers.check_block(key, value, now)))),
                 Table::Sessions => {
-                    payments::decode_session(value).map(|read| self.session_row(key, &read))
+                    payments::decode_session(value).map(|read| self.session_agrees(key, &read))
                 }
                 Table::Days => rows::decode_day_key(key)
                     .and_then(|(_, id)| Ok((id, rows::decode_number(value)?)))
@@ -148,7 +155,7 @@ impl Store {
                     .and_then(|(_, id)| Ok((id, rows::decode_outcomes(value)?)))
                     .map(|(id, _)| self.of_a_key(id.as_bytes())),
                 // They may be noted when their record is gone already.
-                Table::Replays => rows::decode_answer_key(key)
+                Table::Replays => record::decode_key(key)
                     .and_then(|_| rows::decode_number(value))
                     .map(|_| Ok(None)),
                 Table::Operator => std::str::from_utf8(value)
@@ -156,11 +163,11 @@ impl Store {
                     .map(|_| Ok(None)),
                 Table::Refunds => payments::decode_refund(value).map(|refund| {
                     let session = SessionId::from(refund.payment);
-                    let there = self.has(Table::Sessions, session.as_bytes())?;
+                    let there = self.has_session(&session)?;
                     Ok((!there).then_some(Wrong::Content("its session is missing")))
                 }),
                 Table::Expiries => payments::decode_expiry_key(key).map(|(session, _)| {
-                    let there = self.has(Table::Sessions, session.as_bytes())?;
+                    let there = self.has_session(&session)?;
                     Ok((!there).then_some(Wrong::Pointer("it points to no session")))
                 }),
                 Table::Endpoints => rows::unversioned::<Endpoint>(value).map(|endpoint| {
@@ -181,20 +188,40 @@ impl Store {
                         .then_some(Wrong::Pointer("it points to no delivery that is due then")))
                 }),
                 Table::Claims => self.claim(key, value),
+                Table::NewSessions => Ok(self.block_of_sessions(key, value)),
+                Table::NewSpans => Ok(self
+                    .trees
+                    .new_sessions()
+                    .and_then(|sessions| span_flaw(sessions.check_span(key, value)))),
             };
         looked.unwrap_or(Ok(unreadable))
     }
 
-    /// What is wrong with a row of the answers'.
-    fn flaw(&self, check: impl FnOnce(&Answers) -> sled::Result<Result<(), Flaw>>) -> Looked {
-        let checked = check(self.trees.answers()?).map_err(|e| unreadable("answers", &e))?;
-        let what = |flaw| match flaw {
-            Flaw::Unreadable => "it can't be read",
-            Flaw::Late => "an answer in it came after its time was over",
-            Flaw::Unreachable => "no idempotency key leads to an answer in it",
-            Flaw::Missing => "the answers that it tells of are missing",
+    fn block_of_sessions(&self, key: &[u8], block: &[u8]) -> Looked {
+        let checked = self.trees.new_sessions()?.check_block(key, block);
+        let sessions = match checked.map_err(|e| unreadable("new sessions", &e))? {
+            Ok(sessions) => sessions,
+            Err(flaw) => return Ok(Some(of_sessions(flaw))),
         };
-        Ok(checked.err().map(|flaw| Wrong::Content(what(flaw))))
+        for (key, value) in sessions {
+            let Ok(session) = payments::decode_session(value) else {
+                return Ok(Some(Wrong::Content("a session in it can't be read")));
+            };
+            // What has changed since counts, and is looked at where it lies.
+            if self.has(Table::Sessions, &key)? {
+                continue;
+            }
+            let wrong = self.session_agrees(&key, &session)?;
+            if wrong.is_some() {
+                return Ok(wrong);
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_session(&self, id: &SessionId) -> Result<bool, Unavailable> {
+        // Of one that can't be read, its own row says so.
+        Ok(self.session_row(id)?.is_some())
     }
 
     fn has(&self, table: Table, key: &[u8]) -> Result<bool, Unavailable> {
@@ -207,7 +234,7 @@ impl Store {
         Ok((!there).then_some(Wrong::Pointer("it is of no API key")))
     }
 
-    fn session_row(&self, key: &[u8], session: &Session) -> Looked {
+    fn session_agrees(&self, key: &[u8], session: &Session) -> Looked {
         if session.id.as_bytes() != key {
             return Ok(Some(Wrong::Content("it has another id than its row")));
         }
@@ -255,6 +282,32 @@ impl Store {
         let what = "it is open, and answered";
         Ok(Ok(is_answered.then_some(Wrong::Content(what))))
     }
+}
+
+/// What is wrong with a row of the answers'.
+fn flaw(checked: sled::Result<Result<(), Flaw>>) -> Looked {
+    let what = |flaw| match flaw {
+        Flaw::Unreadable => "it can't be read",
+        Flaw::Late => "an answer in it came after its time was over",
+        Flaw::Unreachable => "no idempotency key leads to an answer in it",
+        Flaw::Missing => "the answers that it tells of are missing",
+    };
+    let checked = checked.map_err(|e| unreadable("answers", &e))?;
+    Ok(checked.err().map(|flaw| Wrong::Content(what(flaw))))
+}
+
+/// What is wrong with a row of the new sessions'.
+const fn of_sessions(flaw: Flaw) -> Wrong {
+    Wrong::Content(match flaw {
+        Flaw::Unreadable | Flaw::Late => "it can't be read",
+        Flaw::Unreachable => "no id leads to the sessions in it",
+        Flaw::Missing => "the sessions that it tells of are missing",
+    })
+}
+
+fn span_flaw(checked: sled::Result<Result<(), Flaw>>) -> Looked {
+    let checked = checked.map_err(|e| unreadable("new sessions", &e))?;
+    Ok(checked.err().map(of_sessions))
 }
 
 /// As text where it is some, as ids are; else in hexadecimal.

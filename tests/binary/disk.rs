@@ -197,13 +197,13 @@ fn a_store_of_a_format_before_is_taken_over_with_all_that_is_in_it() {
         let meta = store.open().expect("opens").open_tree("meta");
         meta.expect("a tree")
     };
-    for before in 1_u32..=4 {
+    for before in 1_u32..=5 {
         format()
             .insert("format", &before.to_be_bytes())
             .expect("written");
         assert_eq!(json_of(&["keys", "list"], &directory), keys);
         let now = format().get("format").expect("read").expect("a format");
-        assert_eq!(&*now, 5_u32.to_be_bytes(), "from {before}");
+        assert_eq!(&*now, 6_u32.to_be_bytes(), "from {before}");
     }
 }
 
@@ -222,9 +222,9 @@ fn a_store_of_another_format_or_another_program_is_refused() {
     open(&newer)
         .open_tree("meta")
         .expect("a tree")
-        .insert("format", &6_u32.to_be_bytes())
+        .insert("format", &7_u32.to_be_bytes())
         .expect("written");
-    assert!(refusal(&newer).contains("format 6"));
+    assert!(refusal(&newer).contains("has format 7"));
 
     let foreign = temporary.path().join("foreign");
     std::fs::create_dir_all(&foreign).expect("a directory");

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use crate::process::{Answer, Atlas, BINARY, Client, has_tool, read_log, run, text};
 
-const OURS: u32 = 5;
+const OURS: u32 = 6;
+/// The formats before that differ from each other in how rows lie.
+const OLDER: [u32; 2] = [4, 5];
 
 fn opened(directory: &Path) -> sled::Db {
     let store = directory.join("store");
@@ -30,11 +32,39 @@ fn mark(directory: &Path, format: u32) {
     store.flush().expect("flushed");
 }
 
-/// Makes a store that was stopped one of format 4, which has a row for each answer, and one that leads to it.
-fn age(directory: &Path) {
+/// Makes a store that was stopped one of an older format: each session of it has a row of its own, and up to format 4 each
+/// answer has one, and one that leads to it.
+fn age(directory: &Path, format: u32) {
     let store = opened(directory);
     let tree = |name: &str| store.open_tree(name).expect("a tree");
-    let (meta, blocks) = (tree("meta"), tree("blocks"));
+    let (answers, leads) = (tree("answers"), tree("replies"));
+    let made_alone = |key: &[u8], value: &[u8]| {
+        tree("sessions").insert(key, value).expect("written");
+    };
+    each_record(&tree("session_blocks"), made_alone);
+    let mut gone = vec!["session_blocks", "session_spans"];
+    if format < 5 {
+        each_record(&tree("blocks"), |key, record| {
+            answers.insert(key, record).expect("written");
+            leads.insert(&key[8..], &key[..8]).expect("written");
+        });
+        gone.extend(["blocks", "contents"]);
+    }
+    for name in gone {
+        store.drop_tree(name).expect("dropped");
+    }
+    let meta = tree("meta");
+    let checkpoint = meta.get("checkpoint").expect("read").expect("a row");
+    let known = if format < 5 { 16 } else { 24 };
+    meta.insert("checkpoint", &checkpoint[..known])
+        .expect("written");
+    meta.insert("format", &format.to_be_bytes())
+        .expect("written");
+    store.flush().expect("flushed");
+}
+
+/// The records of all blocks.
+fn each_record(blocks: &sled::Tree, mut each: impl FnMut(&[u8], &[u8])) {
     for row in blocks.iter() {
         let (_, block) = row.expect("read");
         let Some((count, rest)) = block.get(1..).and_then(|rest| rest.split_first_chunk()) else {
@@ -47,21 +77,9 @@ fn age(directory: &Path) {
             let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
             let (record, others) = records.split_at(length as usize);
             records = others;
-            tree("answers").insert(key, record).expect("written");
-            tree("replies")
-                .insert(&key[8..], &key[..8])
-                .expect("written");
+            each(key, record);
         }
     }
-    for name in ["blocks", "contents"] {
-        store.drop_tree(name).expect("dropped");
-    }
-    let checkpoint = meta.get("checkpoint").expect("read").expect("a row");
-    meta.insert("checkpoint", &checkpoint[..16])
-        .expect("written");
-    meta.insert("format", &(OURS - 1).to_be_bytes())
-        .expect("written");
-    store.flush().expect("flushed");
 }
 
 fn marked(directory: &Path) -> u32 {
@@ -79,6 +97,10 @@ fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
 
 #[test]
 fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
+    OLDER.into_iter().for_each(becomes_ours);
+}
+
+fn becomes_ours(format: u32) {
     let temporary = tempfile::tempdir().expect("a directory");
     let (directory, place) = (
         temporary.path().join("data"),
@@ -88,7 +110,7 @@ fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
     let secret = server.key(&[]);
     let first = order(&server, &secret, "order_1");
     assert_eq!(server.terminate().code(), Some(0));
-    age(&directory);
+    age(&directory, format);
     let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
     // What an attempt has left that was killed.
     std::fs::write(&copy, b"of long ago").expect("written");
@@ -103,10 +125,7 @@ fn an_older_store_is_backed_up_before_it_becomes_one_of_ours() {
     let later = order(&server, &secret, "order_2");
     assert_eq!(server.terminate().code(), Some(0));
     let log = read_log(&directory);
-    let says = format!(
-        "the store has format {} and becomes format {OURS}",
-        OURS - 1
-    );
+    let says = format!("the store has format {format} and becomes format {OURS}");
     assert!(
         log.contains(&says) && log.contains("before-format-"),
         "{log}"
@@ -139,9 +158,12 @@ fn start_killed_at(directory: &Path, call: &str, when: usize) -> Result<Atlas, S
 
 #[test]
 fn killed_at_any_moment_a_store_is_of_the_older_format_or_of_ours_with_a_backup_of_what_it_was() {
-    if !has_tool("strace", &["-V"]) {
-        return;
+    if has_tool("strace", &["-V"]) {
+        OLDER.into_iter().for_each(is_killed_and_started_again);
     }
+}
+
+fn is_killed_and_started_again(format: u32) {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
@@ -153,7 +175,7 @@ fn killed_at_any_moment_a_store_is_of_the_older_format_or_of_ours_with_a_backup_
     for call in ["fsync", "fdatasync", "rename", "unlink"] {
         for when in 1.. {
             assert!(when < 100, "no start is the whole of it");
-            age(&directory);
+            age(&directory, format);
             drop(std::fs::remove_file(&copy));
             let started = start_killed_at(&directory, call, when);
             let is_over = started.is_ok();
@@ -187,7 +209,7 @@ fn a_store_that_can_t_be_backed_up_stays_what_it_is() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     assert!(Atlas::serve(&directory, &[]).terminate().success());
-    age(&directory);
+    age(&directory, OURS - 1);
     let copy = directory.join(format!("before-format-{OURS}.atlas-backup"));
     std::fs::create_dir(&copy).expect("in the way");
     let refused = run(&["serve", "--listen", "127.0.0.1:0"], &directory);

@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 
 use parking_lot::RwLock;
 
-use super::Number;
 use crate::policy;
+use crate::store::blocks::Number;
 
 type RecordKey = [u8; 16];
 

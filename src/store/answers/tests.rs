@@ -5,30 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::rows::encode_record;
-use crate::store::tests::{at, record};
+use crate::policy;
+use crate::store::blocks::Flaw;
+use crate::store::tests::{Place, at, record as record_of};
 
-/// A database in memory's place: it is gone with the test.
-struct Place {
-    db: sled::Db,
-}
-
-impl Place {
-    fn new() -> Self {
-        let config = sled::Config::new().temporary(true);
-        let db = config.segment_size(policy::SEGMENT).open();
-        Self {
-            db: db.expect("a database"),
-        }
-    }
-
-    fn tree(&self, name: &str) -> sled::Tree {
-        self.db.open_tree(name).expect("a tree")
-    }
-
-    fn open(&self, next: Option<u64>) -> Answers {
-        Answers::open(self.tree("blocks"), self.tree("contents"), next).expect("opens")
-    }
+fn open(place: &Place, next: Option<u64>) -> Answers {
+    let trees = (place.tree(BLOCKS), place.tree(CONTENTS));
+    Answers::open(trees.0, trees.1, next.map(Number)).expect("opens")
 }
 
 type Key = [u8; 16];
@@ -38,8 +21,8 @@ fn id(number: u8) -> Key {
 }
 
 fn put(number: u8, expires_at: u64, body: &[u8]) -> Row {
-    let key = rows::answer_key(at(expires_at), &id(number));
-    let value = encode_record(&record(expires_at, body.to_vec()));
+    let key = record::key_of(at(expires_at), &id(number));
+    let value = record::encode(&record_of(expires_at, body.to_vec()));
     Row::put(Table::Answers, &key, value)
 }
 
@@ -75,9 +58,9 @@ fn flaws(place: &Place, answers: &Answers, now: u64) -> Vec<Flaw> {
     blocks.chain(contents).filter_map(Result::err).collect()
 }
 
-fn sweep(answers: &Answers, now: u64) -> Vec<AnswerKey> {
+fn sweep(answers: &Answers, now: u64) -> Vec<EntryKey> {
     let mut swept = Vec::new();
-    let note = |key: &AnswerKey| {
+    let note = |key: &EntryKey| {
         swept.push(*key);
         Ok(())
     };
@@ -118,7 +101,7 @@ proptest! {
     #[test]
     fn what_is_found_is_what_came_last_whatever_happens(events in proptest::collection::vec(event(), 1..30)) {
         let place = Place::new();
-        let mut answers = place.open(Some(0));
+        let mut answers = open(&place, Some(0));
         let mut model: BTreeMap<u8, (u64, Row)> = BTreeMap::new();
         let (mut checkpoint, mut logged) = (0, Vec::<Vec<Row>>::new());
         for (now, event) in events.into_iter().enumerate() {
@@ -147,16 +130,16 @@ proptest! {
                     prop_assert!(answers.first_over().expect("read").is_none_or(|at| at.millis() >= now));
                 }
                 Event::Checkpoint => {
-                    checkpoint = answers.next();
+                    checkpoint = answers.next().0;
                     logged.clear();
                 }
                 Event::Kill => {
                     drop(answers);
-                    answers = place.open(Some(checkpoint));
+                    answers = open(&place, Some(checkpoint));
                     logged.iter().for_each(|group| apply(&answers, group));
                 }
             }
-            let listed: BTreeMap<AnswerKey, sled::IVec> = answers.rows().map(|row| row.expect("read")).collect();
+            let listed: BTreeMap<EntryKey, sled::IVec> = answers.rows().map(|row| row.expect("read")).collect();
             let mut alive = 0;
             for number in 0..40 {
                 let found = found(&answers, number);
@@ -169,7 +152,7 @@ proptest! {
                 prop_assert!(found.is_some() || *expires_at < now);
                 if let Some((at, bytes)) = found && (at == *expires_at || *expires_at >= now) {
                     prop_assert_eq!((at, &bytes), (*expires_at, value));
-                    let key: AnswerKey = key.as_slice().try_into().expect("a key");
+                    let key: EntryKey = key.as_slice().try_into().expect("a key");
                     prop_assert_eq!(listed.get(&key).map(|listed| &**listed), Some(value.as_slice()));
                 }
             }
@@ -185,7 +168,7 @@ proptest! {
                 let length: usize = records.map(|(_, place)| bytes[place].len()).sum();
                 prop_assert!(length <= bytes.len());
             }
-            drop(decode_contents(&bytes));
+            drop(contents::decode(&bytes));
         }
     }
 }
@@ -193,7 +176,7 @@ proptest! {
 #[test]
 fn many_records_share_a_block_and_a_large_one_has_its_own() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     let group: Vec<Row> = (0..30)
         .map(|number| put(number, 9, &[b'x'; 200]))
         .chain([put(30, 9, &[b'y'; 60_000]), put(31, 9, b"after it")])
@@ -201,7 +184,7 @@ fn many_records_share_a_block_and_a_large_one_has_its_own() {
     apply(&answers, &group);
     assert_eq!(
         answers.next(),
-        3,
+        Number(3),
         "the small ones, the large one, and one behind it"
     );
     let bytes = |number| found(&answers, number).map(|(_, bytes)| bytes.len());
@@ -211,7 +194,7 @@ fn many_records_share_a_block_and_a_large_one_has_its_own() {
 #[test]
 fn what_a_kill_has_left_of_a_sweep_is_ended_and_not_taken_for_damage() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(1, 10, b"over")]);
     apply(&answers, &[put(2, 30, b"alive")]);
     // The sweeper had removed the block, and not yet what tells of it.
@@ -219,7 +202,7 @@ fn what_a_kill_has_left_of_a_sweep_is_ended_and_not_taken_for_damage() {
         .tree("blocks")
         .remove(Number(0).as_key())
         .expect("removed");
-    let again = place.open(Some(2));
+    let again = open(&place, Some(2));
     assert_eq!(
         again.get(&id(1)).map(|_| ()),
         Err(Unavailable),
@@ -234,7 +217,7 @@ fn what_a_kill_has_left_of_a_sweep_is_ended_and_not_taken_for_damage() {
 #[test]
 fn what_can_t_be_read_is_not_taken_for_what_never_came() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(1, 10, b"one"), put(2, 10, b"two")]);
     apply(&answers, &[put(3, 20, b"three")]);
     let blocks = place.tree("blocks");
@@ -253,14 +236,14 @@ fn what_can_t_be_read_is_not_taken_for_what_never_came() {
     );
     assert_eq!(flaws(&place, &answers, 0), [Flaw::Unreadable]);
     // The other half of it: the block knows what is in it.
-    let row = contents_key(at(20), Number(1));
+    let row = contents::key_of(at(20), Number(1));
     place
         .tree("contents")
         .insert(row, b"\xff")
         .expect("damaged");
-    assert!(found(&place.open(Some(2)), 3).is_some());
+    assert!(found(&open(&place, Some(2)), 3).is_some());
     blocks.insert(Number(1).as_key(), b"\xff").expect("damaged");
-    let refused = Answers::open(blocks, place.tree("contents"), Some(2));
+    let refused = Answers::open(blocks, place.tree("contents"), Some(Number(2)));
     let why = refused.map(|_| ()).expect_err("nobody knows").to_string();
     assert!(why.contains("what a block of answers contains"), "{why}");
 }
@@ -268,11 +251,11 @@ fn what_can_t_be_read_is_not_taken_for_what_never_came() {
 #[test]
 fn a_record_that_goes_by_itself_or_has_no_key_is_refused() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     let group = [put(1, 10, b"one")];
     apply(&answers, &group);
     let mut laid = answers.lay(group.iter()).expect("laid");
-    let gone = Row::remove(Table::Answers, &rows::answer_key(at(10), &id(1)));
+    let gone = Row::remove(Table::Answers, &record::key_of(at(10), &id(1)));
     assert!(answers.apply(&gone, &mut laid).is_err());
     assert!(found(&answers, 1).is_some());
     assert!(
@@ -285,7 +268,7 @@ fn a_record_that_goes_by_itself_or_has_no_key_is_refused() {
 #[test]
 fn rows_that_are_there_before_their_blocks_are_found_by_nobody() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(1, 10, b"one")]);
     let ahead = Number(policy::BLOCKS_AHEAD).as_key();
     let blocks = place.tree("blocks");
@@ -303,12 +286,12 @@ fn rows_that_are_there_before_their_blocks_are_found_by_nobody() {
 #[test]
 fn a_journal_that_is_laid_in_another_way_leaves_nothing_of_the_first() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(0, 5, b"before")]);
     let rows = [put(1, 10, b"one"), put(2, 20, b"two"), put(3, 30, b"three")];
     apply(&answers, &rows[..2]);
     apply(&answers, &rows[2..]);
-    let again = place.open(Some(1));
+    let again = open(&place, Some(1));
     assert_eq!((again.len(), place.tree("contents").len()), (1, 1));
     apply(&again, &rows[..1]);
     apply(&again, &rows[1..]);
@@ -320,7 +303,10 @@ fn a_journal_that_is_laid_in_another_way_leaves_nothing_of_the_first() {
 #[test]
 fn a_row_that_is_made_ahead_takes_the_place_of_no_block() {
     let place = Place::new();
-    let (slow, fast) = (place.open(Some(0)), place.open(Some(policy::BLOCKS_AHEAD)));
+    let (slow, fast) = (
+        open(&place, Some(0)),
+        open(&place, Some(policy::BLOCKS_AHEAD)),
+    );
     apply(&fast, &[put(2, 10, b"two")]);
     apply(&slow, &[put(1, 10, b"one")]);
     assert!(found(&fast, 2).is_some() && found(&slow, 1).is_some());
@@ -329,14 +315,14 @@ fn a_row_that_is_made_ahead_takes_the_place_of_no_block() {
 #[test]
 fn what_a_kill_has_left_of_a_block_that_is_laid_in_another_way_is_forgotten() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(1, 10, b"swept")]);
     // The sweeper had removed the block, and not yet what tells of it; nothing of either was checkpointed.
     place
         .tree("blocks")
         .remove(Number(0).as_key())
         .expect("removed");
-    let again = place.open(Some(0));
+    let again = open(&place, Some(0));
     apply(&again, &[put(2, 90, b"alive")]);
     sweep(&again, 20);
     assert_eq!(found(&again, 1), None);
@@ -346,24 +332,24 @@ fn what_a_kill_has_left_of_a_block_that_is_laid_in_another_way_is_forgotten() {
 #[test]
 fn a_store_whose_next_number_nobody_has_noted_goes_on_behind_its_last_block() {
     let place = Place::new();
-    apply(&place.open(Some(0)), &[put(1, 10, b"one")]);
-    let again = place.open(None);
-    assert_eq!(again.next(), 1);
+    apply(&open(&place, Some(0)), &[put(1, 10, b"one")]);
+    let again = open(&place, None);
+    assert_eq!(again.next(), Number(1));
     assert_eq!(
         flaws(&place, &again, 0),
         Vec::new(),
         "no row is ahead of nothing"
     );
-    assert_eq!(Place::new().open(None).next(), 0);
+    assert_eq!(open(&Place::new(), None).next(), Number(0));
 }
 
 #[test]
 fn what_tells_of_a_block_and_can_t_be_read_is_swept_in_its_time() {
     let place = Place::new();
-    let answers = place.open(Some(0));
+    let answers = open(&place, Some(0));
     apply(&answers, &[put(1, 10, b"one"), put(2, 12, b"two")]);
     apply(&answers, &[put(3, 20, b"three")]);
-    let row = contents_key(at(12), Number(0));
+    let row = contents::key_of(at(12), Number(0));
     place
         .tree("contents")
         .insert(row, b"\xff")

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::answers::record;
 use crate::store::rows::encode_number;
 use crate::store::tests::{at, open};
 use crate::store::{Options, Restored, restore};
@@ -282,8 +283,8 @@ fn nothing_that_belongs_together_is_torn_by_the_sweeper() {
     let store = open(dir.path());
     for number in 0..12 {
         let answer = crate::store::tests::record(10, vec![b'a'; 60_000]);
-        let key = rows::answer_key(at(10), &[number; 16]);
-        let row = Row::put(Table::Answers, &key, rows::encode_record(&answer));
+        let key = record::key_of(at(10), &[number; 16]);
+        let row = Row::put(Table::Answers, &key, record::encode(&answer));
         store.commit_and_wait(at(5), vec![row]).expect("kept");
     }
     let sweep = || store.sweep(at(100_000)).expect("swept or rests");

@@ -1,5 +1,5 @@
-//! A store that another atlas has left. Made by the last one of format 4: it answered `order_1` to `order_40` and stopped,
-//! was started, answered `in_the_journal`, and was killed.
+//! Stores that another atlas has left. Made by the last ones of formats 4 and 5: each answered `order_1` to `order_40` and
+//! stopped, was started, answered `in_the_journal`, and was killed.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,18 +11,19 @@ use crate::domain::time::Timestamp;
 use crate::store::{Store, restore};
 
 const OF_FORMAT_4: &[u8] = include_bytes!("format-4.tar.zst");
+const OF_FORMAT_5: &[u8] = include_bytes!("format-5.tar.zst");
 const OPTIONS: Options = Options {
     cache: 8 << 20,
     min_free_disk: 0,
     latest: None,
 };
 
-/// Lays the store there.
-fn left_in(dir: &Path) {
+/// Lays a store there.
+fn left_in(dir: &Path, store: &[u8]) {
     let mut tar = Command::new("tar");
     tar.arg("-x").arg("-C").arg(dir).stdin(Stdio::piped());
     let mut tar = tar.spawn().expect("tar runs");
-    let unpacked = zstd::decode_all(OF_FORMAT_4).expect("unpacked");
+    let unpacked = zstd::decode_all(store).expect("unpacked");
     let mut input = tar.stdin.take().expect("a pipe");
     input.write_all(&unpacked).expect("written");
     drop(input);
@@ -56,10 +57,17 @@ fn opened(dir: &Path) -> Store {
 }
 
 #[test]
-fn every_answer_of_format_4_is_found_and_so_it_is_in_its_backup() {
+fn every_answer_of_an_older_format_is_found_and_so_it_is_in_its_backup() {
+    // In format 4 an answer, what leads there, and its session; then an answer and its session.
+    for (format, store, rows) in [(4, OF_FORMAT_4, 3), (5, OF_FORMAT_5, 2)] {
+        answers_are_found(format, store, rows * 41);
+    }
+}
+
+fn answers_are_found(format: u32, store: &[u8], rows: u64) {
     let (dir, place) = (tempfile::tempdir(), tempfile::tempdir());
     let (dir, place) = (dir.expect("a directory"), place.expect("a directory"));
-    left_in(dir.path());
+    left_in(dir.path(), store);
     let store = opened(dir.path());
     let all: Vec<_> = names().map(|name| answered(&store, &name)).collect();
     let ids: std::collections::BTreeSet<_> = all.iter().flatten().collect();
@@ -73,15 +81,12 @@ fn every_answer_of_format_4_is_found_and_so_it_is_in_its_backup() {
             .all(|(name, id)| answered(&again, &name) == *id)
     );
     drop(again);
-    // What format 4 had, it has in its backup; so it is what an older atlas can restore.
+    // What the format had, it has in its backup; so it is what an older atlas can restore.
     let backup = std::fs::File::open(copy_before(dir.path(), FORMAT)).expect("a backup");
     let restored = restore(backup, &place.path().join("data"), OPTIONS).expect("restored");
-    assert_eq!(restored.backup.head.store_format, 4);
+    assert_eq!(restored.backup.head.store_format, format);
     let older = restored.backup.extent.rows;
-    assert!(
-        older >= 3 * 41,
-        "{older} rows: an answer, what leads there, and its session"
-    );
+    assert!(older >= rows, "{older} rows of format {format}");
     let there = opened(&place.path().join("data"));
     assert!(
         names()
@@ -93,7 +98,7 @@ fn every_answer_of_format_4_is_found_and_so_it_is_in_its_backup() {
 #[test]
 fn an_answer_that_format_4_had_lost_is_not_taken_for_one_that_never_was() {
     let dir = tempfile::tempdir().expect("a directory");
-    left_in(dir.path());
+    left_in(dir.path(), OF_FORMAT_4);
     let key = IdempotencyKey::parse(b"order_7").expect("a key");
     let id = RecordId::of(&Account::default(), Mode::Test, &key);
     let config = sled::Config::new().path(dir.path().join("store"));

@@ -12,6 +12,7 @@ use crate::domain::new_session::{
 };
 use crate::domain::secret::{Pepper, SecretHash};
 use crate::domain::session::{Session, SessionStatus};
+use crate::store::answers::record::{self as records};
 use crate::store::payments::{UnpaidSession, decode_session, encode_session};
 use crate::store::tests::{at, plain_order, record, session};
 
@@ -125,23 +126,23 @@ proptest! {
     #[test]
     fn a_record_reads_back_as_it_was_written(expires_at in any::<u64>(), body in vec(any::<u8>(), 0..70_000)) {
         let record = record(expires_at, body);
-        let bytes = encode_record(&record);
-        prop_assert_eq!(decode_record(&bytes, record.expires_at), Ok(record));
+        let bytes = records::encode(&record);
+        prop_assert_eq!(records::decode(&bytes, record.expires_at), Ok(record));
     }
 
     #[test]
     fn a_record_of_the_first_version_reads_as_one_that_does_not_say_what_was_asked(expires_at in any::<u64>(), body in vec(any::<u8>(), 0..200)) {
         let record = record(expires_at, body);
-        let mut bytes = encode_record(&record);
+        let mut bytes = records::encode(&record);
         // It ended before the byte that says that nothing follows.
         prop_assert_eq!(bytes.pop(), Some(0));
         bytes[0] = 1;
-        prop_assert_eq!(decode_record(&bytes, record.expires_at), Ok(record));
+        prop_assert_eq!(records::decode(&bytes, record.expires_at), Ok(record));
     }
 
     #[test]
     fn damaged_bytes_are_unreadable_and_never_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-        let _ = (decode_key(&bytes), decode_session(&bytes), decode_record(&bytes, at(0)), decode_answer_key(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
+        let _ = (decode_key(&bytes), decode_session(&bytes), records::decode(&bytes, at(0)), records::decode_key(&bytes), decode_rows(&bytes), decode_day_key(&bytes));
     }
 
     #[test]
