@@ -49,7 +49,7 @@ fn timed<const N: usize>(now: Timestamp, mut random: [u8; N]) -> [u8; N] {
     random
 }
 
-/// The number that `base62_of_number` was made of; other characters count as nothing.
+/// The number that `base62_of_number` was made of; other characters are taken for `0`.
 fn number_of_base62(characters: &[u8]) -> u64 {
     characters.iter().fold(0, |number, character| {
         let digit = BASE62.binary_search(character).unwrap_or(0);
@@ -82,11 +82,6 @@ macro_rules! id {
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 let bytes: [u8; $length] = bytes.try_into().ok()?;
                 bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
-            }
-
-            /// When it was made.
-            pub fn made_at(&self) -> Timestamp {
-                Timestamp::from_millis(number_of_base62(&self.0[..TIME_CHARS]))
             }
 
             /// The characters after the prefix.
@@ -140,6 +135,13 @@ id!(
     /// Names a refund: `re_` and 24 characters.
     RefundId, "re_", 24
 );
+
+impl SessionId {
+    /// When it was made.
+    pub fn made_at(&self) -> Timestamp {
+        Timestamp::from_millis(number_of_base62(&self.0[..TIME_CHARS]))
+    }
+}
 
 /// A session has one payment at most, so its characters name it.
 impl From<SessionId> for PaymentId {

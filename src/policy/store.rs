@@ -43,11 +43,11 @@ pub const BLOCK: usize = 8 * 1024;
 /// Rows for blocks that are there before they are filled: sled splits a leaf that has more than 16 in its middle, and then
 /// touches the left half no more.
 pub const BLOCKS_AHEAD: u64 = 17;
-/// Sessions that a block has at least: with what is told of it, it is two rows.
-pub const NEW_SESSIONS: usize = 4;
+/// Sessions that a block has at least. Fewer have a row each: a block and what is told of it are two rows.
+pub const BLOCK_SESSIONS_MIN: usize = 4;
 /// Time between the first and the last session of a block, at most. At 40,000 orders a second some twenty blocks are made in
-/// it, and have to be looked at for one session.
-pub const NEW_SPAN: Duration = Duration::from_millis(16);
+/// it, and have to be looked at for one session. It may grow; where it shrinks, sessions of older blocks are not found.
+pub const SESSION_SPAN_MAX: Duration = Duration::from_millis(16);
 /// Parts of the index of idempotency records: one that grows keeps its readers waiting for less than a millisecond with a
 /// million of them.
 pub const INDEX_PARTS: usize = 64;

@@ -15,7 +15,7 @@ use std::iter::repeat_n;
 use std::ops::Range;
 
 use self::index::Index;
-use super::blocks::{Blocks, EntryKey, Filling, Number, Records, entry_key};
+use super::blocks::{Blocks, EntryKey, Filling, Number, Records};
 use super::rows::{Row, Table, Unreadable};
 use super::{Unavailable, unreadable};
 use crate::domain::time::Timestamp;
@@ -246,6 +246,12 @@ fn lost(key: &[u8]) -> sled::Error {
 
 fn id_of(key: &EntryKey) -> &[u8; 16] {
     key.last_chunk().unwrap_or(&[0; 16])
+}
+
+fn entry_key(key: &[u8]) -> sled::Result<&EntryKey> {
+    key.try_into().map_err(|_| {
+        sled::Error::Unsupported(format!("the key of a record has {} bytes", key.len()))
+    })
 }
 
 /// Where the record of this id lies, and when it expires.

@@ -4,7 +4,8 @@
 //! sled has no snapshots, and the writer must not wait. So a backup listens to the writer, reads all tables row by row as
 //! they are just then, and puts behind them every group that was logged meanwhile. A row was read as it stood before,
 //! between or after those groups; doing a group's changes again in their order gives what stands after the last of them,
-//! since each either says what the row is, or raises it to a number that it has at least.
+//! since each either says what the row is, or raises it to a number that it has at least, or makes a session that nothing
+//! was before.
 //!
 //! Only what is removed beside the log could tear: rows that belong together, as an answer and what leads to it. The
 //! sweeper rests while tables are read. (A removal of one row beside the log may come back, as it may after a crash.)
@@ -121,8 +122,10 @@ fn copy(
     let listener = source.tap.listen(source.dir, source.min_free)?;
     let resting = source.unlogged.lock();
     let (mut encoded, mut count) = (Vec::new(), 0_u32);
-    for table in Table::ALL {
-        for row in source.trees.rows(table) {
+    // New sessions are those by now: others come as changes.
+    let tables = Table::ALL.map(|table| (table, source.trees.rows(table)));
+    for (table, rows_of_table) in tables {
+        for row in rows_of_table {
             let (key, value) = row.map_err(|e| format!("the store can't be read: {e}"))?;
             rows::encode_rows(&[Row::put(table, &key, value.to_vec())], &mut encoded);
             count += 1;

@@ -29,6 +29,9 @@ impl Number {
     }
 }
 
+/// No store lays so many blocks in its life.
+const MAX: Number = Number(u64::MAX >> 1);
+
 /// What is wrong with a block, or with what is told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
@@ -57,6 +60,10 @@ impl Blocks {
             Some(next) => next,
             None => next_of(&tree)?,
         };
+        if next > MAX {
+            let why = "the number of a block is larger than any store's".to_owned();
+            return Err(sled::Error::Unsupported(why));
+        }
         for row in tree.range(next.as_key()..).keys() {
             tree.remove(row?)?;
         }
@@ -137,11 +144,4 @@ fn next_of(tree: &sled::Tree) -> sled::Result<Number> {
         }
     }
     Ok(Number(0))
-}
-
-/// The key of a record that is to lie in a block.
-pub(super) fn entry_key(key: &[u8]) -> sled::Result<&EntryKey> {
-    key.try_into().map_err(|_| {
-        sled::Error::Unsupported(format!("the key of a record has {} bytes", key.len()))
-    })
 }

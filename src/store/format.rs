@@ -22,7 +22,7 @@ pub(super) const FORMAT: u32 = 6;
 /// a second one that led to it; up to format 5 each session had one, as some still have.
 const OLD_FORMATS: std::ops::RangeInclusive<u32> = 1..=5;
 /// The first in which answers lie in blocks.
-pub(super) const FIRST_WITH_BLOCKS: u32 = 5;
+pub(super) const FIRST_WITH_BLOCKS_OF_ANSWERS: u32 = 5;
 const NOT_OURS: &str =
     "the directory holds a store, but not one of atlas: choose another --data-dir";
 /// The row of `meta` that names the format.

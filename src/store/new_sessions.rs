@@ -1,6 +1,6 @@
 //! Sessions as they were made: those of a group of commits in [`Blocks`], in the order of their ids. From which id to which
 //! a block *spans* is told in a second row, which lies where the last of them does. Spans overlap, since many make ids at
-//! once; but none is longer than [`policy::NEW_SPAN`], so that few have to be looked at for one id.
+//! once; but none is longer than [`policy::SESSION_SPAN_MAX`], so that few have to be looked at for one id.
 //!
 //! A session that was made when hardly any other was has a row of its own in the table of sessions, and so has one that has
 //! changed since: what lies there counts.
@@ -43,13 +43,10 @@ impl NewSessions {
         spans: sled::Tree,
         next: Option<Number>,
     ) -> sled::Result<Self> {
-        let blocks = Blocks::open(blocks, next)?;
-        for row in spans.iter().keys() {
-            let key = row?;
-            if span::number_of(&key).is_ok_and(|number| number >= blocks.next()) {
-                spans.remove(key)?;
-            }
+        if let Some(next) = next {
+            forget_spans(&blocks, &spans, next)?;
         }
+        let blocks = Blocks::open(blocks, next)?;
         Ok(Self { blocks, spans })
     }
 
@@ -60,20 +57,29 @@ impl NewSessions {
 
     /// A session as it was made, if it lies in a block.
     pub(super) fn get(&self, id: &SessionId) -> Result<Option<sled::IVec>, Unavailable> {
+        let mut known = Ok(None);
         for span in self.spans_from(id) {
-            let span = span?;
-            if !span.holds(id) {
-                continue;
-            }
-            let Some(block) = self.block_of(&span)? else {
-                continue;
-            };
-            let mut records = Records::of(&block).map_err(|e| unreadable(BLOCKS, &e))?;
-            if let Some((_, place)) = records.find(|(key, _)| key == id.as_bytes()) {
-                return Ok(Some(block[place].into()));
+            let found = span.and_then(|span| self.find(id, &span));
+            match found {
+                Ok(Some(session)) => return Ok(Some(session)),
+                Ok(None) => (),
+                // It may lie in another one.
+                Err(Unavailable) => known = Err(Unavailable),
             }
         }
-        Ok(None)
+        known
+    }
+
+    fn find(&self, id: &SessionId, span: &Span) -> Result<Option<sled::IVec>, Unavailable> {
+        if !span.holds(id) {
+            return Ok(None);
+        }
+        let Some(block) = self.block_of(span)? else {
+            return Ok(None);
+        };
+        let mut records = Records::of(&block).map_err(|e| unreadable(BLOCKS, &e))?;
+        let found = records.find(|(key, _)| key == id.as_bytes());
+        Ok(found.map(|(_, place)| block[place].into()))
     }
 
     /// The spans that may hold this id and end with it or behind it.
@@ -81,7 +87,7 @@ impl NewSessions {
         &self,
         id: &SessionId,
     ) -> impl Iterator<Item = Result<Span, Unavailable>> + use<> {
-        let latest = id.made_at().plus(policy::NEW_SPAN);
+        let latest = id.made_at().plus(policy::SESSION_SPAN_MAX);
         self.spans
             .range(id.as_bytes().as_slice()..)
             .map(Span::read)
@@ -91,14 +97,21 @@ impl NewSessions {
             })
     }
 
-    /// None where it was removed a moment ago.
+    /// None where it was removed a moment ago; an empty one where it is lost.
     fn block_of(&self, span: &Span) -> Result<Option<sled::IVec>, Unavailable> {
-        let fault = |e: sled::Error| unreadable(BLOCKS, &e);
-        let block = self.blocks.get(span.number).map_err(fault)?;
-        if block.is_none() && self.spans.contains_key(span.key()).map_err(fault)? {
-            return Err(unreadable(BLOCKS, &Unreadable));
+        self.stored(span).map_err(|e| unreadable(BLOCKS, &e))
+    }
+
+    fn stored(&self, span: &Span) -> sled::Result<Option<sled::IVec>> {
+        if span.number >= self.next() {
+            // What a kill has left.
+            return Ok(None);
         }
-        Ok(block)
+        match self.blocks.get(span.number)? {
+            Some(block) => Ok(Some(block)),
+            None if self.spans.contains_key(span.key())? => Ok(Some(sled::IVec::default())),
+            None => Ok(None),
+        }
     }
 
     /// Lays the new sessions among these rows into blocks, up to where all are removed; says which it were.
@@ -112,6 +125,12 @@ impl NewSessions {
                     key,
                     value,
                 } => {
+                    if let Some((first, last)) = span::decode_lost(key) {
+                        // What could not be read when it was backed up can't be read here.
+                        self.write(first, last, Vec::new())?;
+                        laid.push(true);
+                        continue;
+                    }
                     let id = SessionId::from_bytes(key);
                     sessions.extend(id.map(|id| (id, value.as_slice(), laid.len())));
                     laid.push(false);
@@ -125,18 +144,21 @@ impl NewSessions {
         sessions.sort_unstable_by_key(|(id, ..)| *id);
         let mut rest = sessions.as_slice();
         while let Some((first, ..)) = rest.first() {
-            let latest = first.made_at().plus(policy::NEW_SPAN);
+            let latest = first.made_at().plus(policy::SESSION_SPAN_MAX);
             let mut filling = Filling::default();
             let taken = rest.iter().take_while(|(id, value, _)| {
                 let fits = id.made_at() <= latest && filling.has_room(value.len());
-                if fits {
+                // Of two that are the same one is enough.
+                if fits && filling.keys().last() != Some(id.as_bytes()) {
                     filling.push(id.as_bytes(), value);
                 }
                 fits
             });
             let (part, others) = rest.split_at(taken.count());
-            if filling.keys().len() >= policy::NEW_SESSIONS {
-                self.write(filling)?;
+            if let [(first, ..), .., (last, ..)] = part
+                && filling.keys().len() >= policy::BLOCK_SESSIONS_MIN
+            {
+                self.write(*first, *last, filling.finish().1)?;
                 for (.., place) in part {
                     laid[*place] = true;
                 }
@@ -146,11 +168,7 @@ impl NewSessions {
         Ok(Laid(laid.into_iter()))
     }
 
-    fn write(&self, filling: Filling) -> sled::Result<()> {
-        let (keys, block) = filling.finish();
-        let (Some(first), Some(last)) = (id_of(keys.first()), id_of(keys.last())) else {
-            return Ok(());
-        };
+    fn write(&self, first: SessionId, last: SessionId, block: Vec<u8>) -> sled::Result<()> {
         let number = self.blocks.write(block)?;
         let span = Span {
             first,
@@ -199,11 +217,12 @@ impl NewSessions {
         }
     }
 
-    /// Every session that lies in a block. Of a block that can't be read the first and the last one come, empty, which
-    /// can't be read either: nobody must take them for sessions that never were.
-    pub(super) fn rows(&self) -> impl Iterator<Item = sled::Result<(EntryKey, sled::IVec)>> {
-        self.spans.iter().flat_map(|row| {
-            let (listed, fault) = match row.and_then(|row| self.sessions_of(&row)) {
+    /// Every session that lies in a block by now. Of a block that can't be read its first and last id come, as one key:
+    /// nobody must take what is between them for sessions that never were.
+    pub(super) fn rows(&self) -> impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> {
+        let end = self.next();
+        self.spans.iter().flat_map(move |row| {
+            let (listed, fault) = match row.and_then(|row| self.sessions_of(&row, end)) {
                 Ok(listed) => (listed, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
@@ -214,23 +233,46 @@ impl NewSessions {
     fn sessions_of(
         &self,
         (key, value): &(sled::IVec, sled::IVec),
-    ) -> sled::Result<Vec<(EntryKey, sled::IVec)>> {
+        end: Number,
+    ) -> sled::Result<Vec<(sled::IVec, sled::IVec)>> {
         let span = Span::decode(key, value).map_err(|Unreadable| {
             let why = format!("what is told of a block of sessions can't be read ({key:02x?})");
             sled::Error::Unsupported(why)
         })?;
-        let block = self.blocks.get_in_passing(span.number)?.unwrap_or_default();
+        if span.number >= end {
+            return Ok(Vec::new());
+        }
+        let Some(block) = self.stored(&span)? else {
+            return Ok(Vec::new());
+        };
+        // As in `Trees::stored`: sled holds fewer pages of what is asked for twice.
+        self.blocks.has(span.number)?;
         Ok(match Records::of(&block) {
             Ok(records) => records
-                .map(|(key, place)| (key, block[place].into()))
+                .map(|(key, place)| (key.as_slice().into(), block[place].into()))
                 .collect(),
-            Err(Unreadable) => {
-                log::error!("a block of sessions can't be read: {span}");
-                let empty = |id: SessionId| (*id.as_bytes(), [].as_slice().into());
-                vec![empty(span.first), empty(span.last)]
-            }
+            Err(Unreadable) => vec![(span.lost().into(), sled::IVec::default())],
         })
     }
+}
+
+/// Forgets what is told of blocks from this number on, which are to be laid again.
+fn forget_spans(blocks: &sled::Tree, spans: &sled::Tree, next: Number) -> sled::Result<()> {
+    for row in blocks.range(next.as_key()..) {
+        let (key, block) = row?;
+        let Ok(number) = Number::from_key(&key) else {
+            continue;
+        };
+        if let Some((first, last)) = Records::of(&block).ok().and_then(check::ends_of) {
+            let span = Span {
+                first,
+                last,
+                number,
+            };
+            spans.remove(span.key())?;
+        }
+    }
+    Ok(())
 }
 
 fn id_of(key: Option<&EntryKey>) -> Option<SessionId> {

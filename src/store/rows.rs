@@ -55,9 +55,10 @@ pub(super) enum Table {
     Outbox,
     /// Record id -> open claim.
     Claims,
-    /// Session id -> session as it was made. Many of them lie in one row: see [`super::new_sessions`].
+    /// Session id -> session as it was made; what lies in [`Table::Sessions`] counts more. Many lie in one row: see
+    /// [`super::new_sessions`]. In a backup two ids -> nothing, too: what was from the one to the other can't be read.
     NewSessions,
-    /// Where those rows are told of; no journal and no backup says it.
+    /// What those rows span; no journal and no backup says it.
     NewSpans,
 }
 
@@ -128,7 +129,7 @@ impl Table {
 /// One change of one row. Doing it twice is doing it once, so that a journal may be applied again.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) enum Row {
-    /// The row is this.
+    /// The row is this. A new session gives way to a row that it has already.
     Put {
         table: Table,
         key: Vec<u8>,

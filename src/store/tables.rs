@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Unavailable;
 use super::answers::{self, Answers, record};
 use super::blocks::{EntryKey, Number};
-use super::format::{FIRST_WITH_BLOCKS, Found};
+use super::format::{FIRST_WITH_BLOCKS_OF_ANSWERS, Found};
 use super::new_sessions::{self, NewSessions};
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::policy;
 /// The trees behind the tables, shared by readers and the writer.
 pub(super) struct Trees {
     trees: [sled::Tree; Table::ALL.len()],
-    /// None in a store of a format before 5, which has a row for each answer.
+    /// None in a store of a format before 5, which has a row for each answer, and serves nobody.
     packed: Option<Packed>,
 }
 
@@ -42,7 +42,7 @@ struct Next {
 }
 
 impl Trees {
-    /// Opens the trees of a store of our format, in which the next blocks had these numbers at the last checkpoint.
+    /// Opens the trees of a store of our format, or of 5, in which the next blocks had these numbers at the last checkpoint.
     fn open(db: &sled::Db, next: Next) -> sled::Result<Self> {
         let trees = open_all(db, tree_name)?;
         let of = |table: Table| trees[table as usize].clone();
@@ -71,7 +71,7 @@ impl Trees {
     /// The records that are kept for idempotency keys.
     ///
     /// # Errors
-    /// [`Unavailable`] in a store of an older format, which serves nobody.
+    /// [`Unavailable`] in a store of a format before 5, which serves nobody.
     pub(super) fn answers(&self) -> Result<&Answers, Unavailable> {
         self.packed().map(|packed| &packed.answers)
     }
@@ -88,7 +88,7 @@ impl Trees {
         self.packed.as_ref().ok_or(Unavailable)
     }
 
-    /// Every row of a table, in order, whatever it is laid in.
+    /// Every row of a table, whatever it is laid in; of new sessions those that were laid by now, block by block.
     pub(super) fn rows(
         &self,
         table: Table,
@@ -98,7 +98,7 @@ impl Trees {
         };
         match (&self.packed, table) {
             (Some(packed), Table::Answers) => Box::new(packed.answers.rows().map(plain)),
-            (Some(packed), Table::NewSessions) => Box::new(packed.sessions.rows().map(plain)),
+            (Some(packed), Table::NewSessions) => Box::new(packed.sessions.rows()),
             (Some(_), Table::Replies | Table::NewSpans) => Box::new(std::iter::empty()),
             (Some(_) | None, table) => Box::new(self.stored(table)),
         }
@@ -241,6 +241,8 @@ pub(super) struct Tables {
     pub(super) trees: Arc<Trees>,
     /// Our own handle on sled's file, to sync it for real.
     file: File,
+    /// The atlas of an older format must find what it knows until its store is backed up.
+    is_ours: bool,
 }
 
 /// The row of `meta` that says up to which group of the log everything is applied and on disk, the latest time by then,
@@ -253,7 +255,7 @@ impl Tables {
         let fault = |e: sled::Error| format!("the store can't be read: {e}");
         let meta = db.open_tree("meta").map_err(fault)?;
         let trees = match found {
-            Found::Older(format) if format < FIRST_WITH_BLOCKS => Trees::open_older(&db),
+            Found::Older(format) if format < FIRST_WITH_BLOCKS_OF_ANSWERS => Trees::open_older(&db),
             Found::Ours | Found::Older(_) => {
                 // What a kill has left of an older format when it was ours already.
                 forget_older(&db).map_err(fault)?;
@@ -269,6 +271,7 @@ impl Tables {
             meta,
             trees,
             file,
+            is_ours: found == Found::Ours,
         })
     }
 
@@ -288,7 +291,9 @@ impl Tables {
         let mut row = [sequence.to_be_bytes(), latest.millis().to_be_bytes()].concat();
         if let Ok(packed) = self.trees.packed() {
             row.extend_from_slice(&packed.answers.next().as_key());
-            row.extend_from_slice(&packed.sessions.next().as_key());
+            if self.is_ours {
+                row.extend_from_slice(&packed.sessions.next().as_key());
+            }
         }
         self.meta.insert(CHECKPOINT, row)?;
         self.sync()
@@ -307,6 +312,7 @@ impl Tables {
         };
         name(&self.meta)?;
         self.sync().map_err(fault)?;
+        self.is_ours = true;
         if let Some(ours) = ours {
             self.trees = Arc::new(ours);
         }

@@ -140,11 +140,11 @@ impl Store {
                 Table::Replies => Ok(self
                     .trees
                     .answers()
-                    .and_then(|answers| flaw(answers.check_contents(key, value)))),
+                    .and_then(|answers| of_answers(answers.check_contents(key, value)))),
                 Table::Answers => Ok(self
                     .trees
                     .answers()
-                    .and_then(|answers| flaw(answers.check_block(key, value, now)))),
+                    .and_then(|answers| of_answers(answers.check_block(key, value, now)))),
                 Table::Sessions => {
                     payments::decode_session(value).map(|read| self.session_agrees(key, &read))
                 }
@@ -163,11 +163,11 @@ impl Store {
                     .map(|_| Ok(None)),
                 Table::Refunds => payments::decode_refund(value).map(|refund| {
                     let session = SessionId::from(refund.payment);
-                    let there = self.has_session(&session)?;
+                    let there = self.has_session(&session);
                     Ok((!there).then_some(Wrong::Content("its session is missing")))
                 }),
                 Table::Expiries => payments::decode_expiry_key(key).map(|(session, _)| {
-                    let there = self.has_session(&session)?;
+                    let there = self.has_session(&session);
                     Ok((!there).then_some(Wrong::Pointer("it points to no session")))
                 }),
                 Table::Endpoints => rows::unversioned::<Endpoint>(value).map(|endpoint| {
@@ -189,19 +189,18 @@ impl Store {
                 }),
                 Table::Claims => self.claim(key, value),
                 Table::NewSessions => Ok(self.block_of_sessions(key, value)),
-                Table::NewSpans => Ok(self
-                    .trees
-                    .new_sessions()
-                    .and_then(|sessions| span_flaw(sessions.check_span(key, value)))),
+                Table::NewSpans => Ok(self.trees.new_sessions().and_then(|sessions| {
+                    of_sessions(sessions.check_span(key, value)).map(Result::err)
+                })),
             };
         looked.unwrap_or(Ok(unreadable))
     }
 
     fn block_of_sessions(&self, key: &[u8], block: &[u8]) -> Looked {
         let checked = self.trees.new_sessions()?.check_block(key, block);
-        let sessions = match checked.map_err(|e| unreadable("new sessions", &e))? {
+        let sessions = match of_sessions(checked)? {
             Ok(sessions) => sessions,
-            Err(flaw) => return Ok(Some(of_sessions(flaw))),
+            Err(wrong) => return Ok(Some(wrong)),
         };
         for (key, value) in sessions {
             let Ok(session) = payments::decode_session(value) else {
@@ -219,9 +218,9 @@ impl Store {
         Ok(None)
     }
 
-    fn has_session(&self, id: &SessionId) -> Result<bool, Unavailable> {
+    fn has_session(&self, id: &SessionId) -> bool {
         // Of one that can't be read, its own row says so.
-        Ok(self.session_row(id)?.is_some())
+        self.session_row(id).map_or(true, |row| row.is_some())
     }
 
     fn has(&self, table: Table, key: &[u8]) -> Result<bool, Unavailable> {
@@ -284,30 +283,29 @@ impl Store {
     }
 }
 
-/// What is wrong with a row of the answers'.
-fn flaw(checked: sled::Result<Result<(), Flaw>>) -> Looked {
-    let what = |flaw| match flaw {
-        Flaw::Unreadable => "it can't be read",
-        Flaw::Late => "an answer in it came after its time was over",
-        Flaw::Unreachable => "no idempotency key leads to an answer in it",
-        Flaw::Missing => "the answers that it tells of are missing",
-    };
+/// What a look at a row of the answers' comes to.
+fn of_answers(checked: sled::Result<Result<(), Flaw>>) -> Looked {
     let checked = checked.map_err(|e| unreadable("answers", &e))?;
-    Ok(checked.err().map(|flaw| Wrong::Content(what(flaw))))
+    Ok(checked.err().map(|flaw| {
+        Wrong::Content(match flaw {
+            Flaw::Unreadable => "it can't be read",
+            Flaw::Late => "an answer in it came after its time was over",
+            Flaw::Unreachable => "no idempotency key leads to an answer in it",
+            Flaw::Missing => "the answers that it tells of are missing",
+        })
+    }))
 }
 
-/// What is wrong with a row of the new sessions'.
-const fn of_sessions(flaw: Flaw) -> Wrong {
-    Wrong::Content(match flaw {
-        Flaw::Unreadable | Flaw::Late => "it can't be read",
-        Flaw::Unreachable => "no id leads to the sessions in it",
-        Flaw::Missing => "the sessions that it tells of are missing",
-    })
-}
-
-fn span_flaw(checked: sled::Result<Result<(), Flaw>>) -> Looked {
+/// What a look at a row of the new sessions' comes to, or what was found there.
+fn of_sessions<T>(checked: sled::Result<Result<T, Flaw>>) -> Result<Result<T, Wrong>, Unavailable> {
     let checked = checked.map_err(|e| unreadable("new sessions", &e))?;
-    Ok(checked.err().map(of_sessions))
+    Ok(checked.map_err(|flaw| {
+        Wrong::Content(match flaw {
+            Flaw::Unreadable | Flaw::Late => "it can't be read",
+            Flaw::Unreachable => "no id leads to the sessions in it",
+            Flaw::Missing => "the sessions that it tells of are missing",
+        })
+    }))
 }
 
 /// As text where it is some, as ids are; else in hexadecimal.

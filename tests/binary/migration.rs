@@ -38,8 +38,14 @@ fn age(directory: &Path, format: u32) {
     let store = opened(directory);
     let tree = |name: &str| store.open_tree(name).expect("a tree");
     let (answers, leads) = (tree("answers"), tree("replies"));
+    let sessions = tree("sessions");
     let made_alone = |key: &[u8], value: &[u8]| {
-        tree("sessions").insert(key, value).expect("written");
+        // One that has changed counts.
+        drop(
+            sessions
+                .compare_and_swap(key, None::<&[u8]>, Some(value))
+                .expect("written"),
+        );
     };
     each_record(&tree("session_blocks"), made_alone);
     let mut gone = vec!["session_blocks", "session_spans"];
@@ -87,6 +93,15 @@ fn marked(directory: &Path) -> u32 {
     let meta = store.open_tree("meta").expect("a tree");
     let format = meta.get("format").expect("read").expect("a format");
     u32::from_be_bytes(format.as_ref().try_into().expect("four bytes"))
+}
+
+/// Whether what is not one of ours yet can be read by the atlas that wrote it.
+fn assert_known_to(format: u32, directory: &Path) {
+    let store = opened(directory);
+    let meta = store.open_tree("meta").expect("a tree");
+    let checkpoint = meta.get("checkpoint").expect("read").expect("a row");
+    let known = if format < 5 { 16 } else { 24 };
+    assert_eq!(checkpoint.len(), known, "of format {format}");
 }
 
 fn order(server: &Atlas, secret: &str, key: &str) -> Answer {
@@ -186,6 +201,7 @@ fn is_killed_and_started_again(format: u32) {
                 let restored = run(&["restore", copy.to_str().expect("text")], &place);
                 assert!(restored.status.success(), "{}", text(&restored.stderr));
             } else {
+                assert_known_to(format, &directory);
                 older += 1;
             }
             if is_over {
@@ -220,6 +236,7 @@ fn a_store_that_can_t_be_backed_up_stays_what_it_is() {
         "{said}"
     );
     assert_eq!(marked(&directory), OURS - 1);
+    assert_known_to(OURS - 1, &directory);
     std::fs::remove_dir(&copy).expect("out of the way");
     assert!(Atlas::serve(&directory, &[]).terminate().success());
     assert_eq!(marked(&directory), OURS);

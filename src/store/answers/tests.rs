@@ -177,7 +177,7 @@ proptest! {
 fn many_records_share_a_block_and_a_large_one_has_its_own() {
     let place = Place::new();
     let answers = open(&place, Some(0));
-    let group: Vec<Row> = (0..30)
+    let group: Vec<Row> = (0..25)
         .map(|number| put(number, 9, &[b'x'; 200]))
         .chain([put(30, 9, &[b'y'; 60_000]), put(31, 9, b"after it")])
         .collect();

@@ -10,7 +10,7 @@ use crate::policy;
 
 /// What a backup goes on with.
 pub(in crate::store) enum Part {
-    /// So many rows as they were found, packed: no two of them are the same.
+    /// So many rows as they were found, packed, in no order.
     Rows(u32, Packed),
     /// So many changes of those, packed, to be done in their order.
     Changes(u32, Packed),

@@ -23,14 +23,15 @@ pub(in crate::store) struct Filling {
 }
 
 impl Filling {
-    /// Those of its records.
+    /// The keys of what is in it.
     pub(in crate::store) fn keys(&self) -> &[EntryKey] {
         &self.keys
     }
 
     /// Whether there is room for a record of so many bytes: a large one has a block to itself.
     pub(in crate::store) fn has_room(&self, length: usize) -> bool {
-        self.keys.is_empty() || self.records.len() + length <= policy::BLOCK
+        let taken = self.directory.len() + self.records.len();
+        self.keys.is_empty() || taken + ENTRY + length <= policy::BLOCK
     }
 
     pub(in crate::store) fn push(&mut self, key: &EntryKey, record: &[u8]) {

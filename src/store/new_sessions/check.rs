@@ -30,7 +30,7 @@ impl NewSessions {
             number,
         };
         let told = self.spans.get(span.key())?;
-        if told.is_none_or(|told| *told != *span.value()) {
+        if !span.is_short() || told.is_none_or(|told| *told != *span.value()) {
             return Ok(Err(Flaw::Unreachable));
         }
         Ok(Ok(records
@@ -58,7 +58,7 @@ impl NewSessions {
 }
 
 /// The first and the last session, where all are in order.
-fn ends_of(records: Records<'_>) -> Option<(SessionId, SessionId)> {
+pub(super) fn ends_of(records: Records<'_>) -> Option<(SessionId, SessionId)> {
     let keys: Vec<EntryKey> = records.keys().collect();
     keys.is_sorted().then_some(())?;
     id_of(keys.first()).zip(id_of(keys.last()))

@@ -1,8 +1,7 @@
 //! How what a block spans looks on disk: under its last session id and its number lie `version u8` and its first session id.
 
-use std::fmt;
-
 use crate::domain::id::SessionId;
+use crate::policy;
 use crate::store::blocks::Number;
 use crate::store::rows::Unreadable;
 use crate::store::{Unavailable, unreadable};
@@ -46,15 +45,20 @@ impl Span {
         Self::decode(&key, &value).map_err(|e| unreadable(super::SPANS, &e))
     }
 
+    /// What a backup says where the block can't be read.
+    pub(super) fn lost(&self) -> Vec<u8> {
+        [self.first.as_bytes().as_slice(), self.last.as_bytes()].concat()
+    }
+
+    /// Whether it is as long as may be, at most: what is longer is not found.
+    pub(super) fn is_short(&self) -> bool {
+        let latest = self.first.made_at().plus(policy::SESSION_SPAN_MAX);
+        self.first <= self.last && self.last.made_at() <= latest
+    }
+
     /// Whether this session may be in the block.
     pub(super) fn holds(&self, id: &SessionId) -> bool {
         (self.first..=self.last).contains(id)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "those from {} to {}", self.first, self.last)
     }
 }
 
@@ -63,8 +67,10 @@ fn split(key: &[u8]) -> Result<(&[u8], Number), Unreadable> {
     Ok((last, Number::from_key(number)?))
 }
 
-pub(super) fn number_of(key: &[u8]) -> Result<Number, Unreadable> {
-    split(key).map(|(_, number)| number)
+/// The ids that a backup has instead of what could not be read.
+pub(super) fn decode_lost(key: &[u8]) -> Option<(SessionId, SessionId)> {
+    let (first, last) = key.split_at_checked(SessionId::LENGTH)?;
+    SessionId::from_bytes(first).zip(SessionId::from_bytes(last))
 }
 
 /// A row's value as it would be written today; None where it can't be read.

@@ -59,6 +59,18 @@ fn listed(sessions: &NewSessions, before: Option<&SessionId>) -> Vec<SessionId> 
         .collect()
 }
 
+/// What comes of these sessions where a backup of them is restored.
+fn restored(sessions: &NewSessions) -> NewSessions {
+    let place = Place::new();
+    let there = open(&place, Some(0));
+    let rows = sessions.rows().map(|row| row.expect("read"));
+    let rows: Vec<Row> = rows
+        .map(|(key, value)| Row::put(Table::NewSessions, &key, value.to_vec()))
+        .collect();
+    apply(&place, &there, &rows);
+    there
+}
+
 fn flaws(place: &Place, sessions: &NewSessions) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     for row in place.tree(BLOCKS).iter() {
@@ -186,7 +198,7 @@ proptest! {
 fn some_share_a_block_and_those_that_are_few_or_far_apart_have_rows_of_their_own() {
     let place = Place::new();
     let sessions = open(&place, Some(0));
-    let span = u64::try_from(policy::NEW_SPAN.as_millis()).expect("a number");
+    let span = u64::try_from(policy::SESSION_SPAN_MAX.as_millis()).expect("a number");
     let together: Vec<SessionId> = (0..10)
         .map(|number| id(1_000 + span * u64::from(number) / 9, number))
         .collect();
@@ -197,13 +209,13 @@ fn some_share_a_block_and_those_that_are_few_or_far_apart_have_rows_of_their_own
     assert_eq!(place.tree("sessions").len(), 3);
     let newest: Vec<SessionId> = together.iter().rev().copied().collect();
     assert_eq!(listed(&sessions, None), newest);
-    let few: Vec<Row> = (1..policy::NEW_SESSIONS)
+    let few: Vec<Row> = (1..policy::BLOCK_SESSIONS_MIN)
         .map(|number| made(&id(9_000, number as u8)))
         .collect();
     apply(&place, &sessions, &few);
     assert_eq!(
         (sessions.next(), place.tree("sessions").len()),
-        (Number(1), 2 + policy::NEW_SESSIONS)
+        (Number(1), 2 + policy::BLOCK_SESSIONS_MIN)
     );
 }
 
@@ -268,13 +280,13 @@ fn what_can_t_be_read_is_not_taken_for_what_never_was() {
             1
         );
         assert!(flaws(&place, &sessions).contains(&Flaw::Unreadable));
-        let rows: Vec<_> = sessions.rows().map(|row| row.expect("read")).collect();
-        let empty = rows.iter().filter(|(_, value)| value.is_empty()).count();
+        let there = restored(&sessions);
         assert_eq!(
-            (rows.len(), empty),
-            (7, 2),
-            "a backup has some of it as what can't be read"
+            there.get(&id(1, 2)).map(|_| ()),
+            Err(Unavailable),
+            "in a backup, too"
         );
+        assert!(there.get(&id(1_000, 2)).expect("read").is_some());
     }
     blocks.remove(Number(0).as_key()).expect("removed");
     assert_eq!(sessions.get(&id(1, 2)).map(|_| ()), Err(Unavailable));
@@ -284,6 +296,112 @@ fn what_can_t_be_read_is_not_taken_for_what_never_was() {
     place.tree(SPANS).insert(b"x", b"y").expect("damaged");
     assert!(flaws(&place, &sessions).contains(&Flaw::Unreadable));
     assert!(sessions.rows().any(|row| row.is_err()));
+}
+
+#[test]
+fn what_can_t_be_read_stands_in_no_other_s_way() {
+    let place = Place::new();
+    let sessions = open(&place, Some(0));
+    let group = |numbers: std::ops::Range<u8>| -> Vec<Row> {
+        numbers.map(|number| made(&id(1, number))).collect()
+    };
+    apply(&place, &sessions, &group(0..9));
+    // It spans all of them, and ends before the others do.
+    let rows = [id(1, 0), id(1, 1), id(1, 2), id(1, 8)].map(|id| made(&id));
+    apply(&place, &sessions, &rows);
+    let blocks = place.tree(BLOCKS);
+    for damaged in [Number(0), Number(1)] {
+        let whole = blocks.insert(damaged.as_key(), b"\xff").expect("damaged");
+        assert!(sessions.get(&id(1, 1)).expect("read").is_some());
+        blocks
+            .insert(damaged.as_key(), whole.expect("it was there"))
+            .expect("mended");
+    }
+}
+
+#[test]
+fn a_block_whose_span_is_too_long_to_be_found_is_told() {
+    let place = Place::new();
+    let sessions = open(&place, Some(0));
+    let group: Vec<Row> = (0..5).map(|number| made(&id(1, number))).collect();
+    apply(&place, &sessions, &group);
+    let (spans, blocks) = (place.tree(SPANS), place.tree(BLOCKS));
+    let (key, _) = spans.first().expect("read").expect("a span");
+    let longer = Span {
+        first: id(1, 0),
+        last: id(1_000, 4),
+        number: Number(0),
+    };
+    spans.remove(key).expect("removed");
+    spans.insert(longer.key(), longer.value()).expect("written");
+    let mut filling = Filling::default();
+    for id in [longer.first, longer.last] {
+        filling.push(id.as_bytes(), b"session");
+    }
+    blocks
+        .insert(Number(0).as_key(), filling.finish().1)
+        .expect("written");
+    assert_eq!(flaws(&place, &sessions), [Flaw::Unreachable]);
+}
+
+#[test]
+fn of_two_that_are_the_same_one_is_kept_and_many_small_ones_fill_a_block() {
+    let place = Place::new();
+    let sessions = open(&place, Some(0));
+    let twice: Vec<Row> = (0..5)
+        .chain(0..5)
+        .map(|number| made(&id(1, number)))
+        .collect();
+    apply(&place, &sessions, &twice);
+    assert_eq!(
+        (sessions.rows().count(), place.tree("sessions").len()),
+        (5, 0)
+    );
+    let small = |number: u32| {
+        let mut random = [b'0'; 24];
+        random[18..].copy_from_slice(format!("{number:06}").as_bytes());
+        put(Table::NewSessions, &SessionId::new(at(9), random), b"")
+    };
+    let many: Vec<Row> = (0..70_000).map(small).collect();
+    apply(&place, &sessions, &many);
+    assert_eq!(listed(&sessions, None).len(), 70_005);
+    assert_eq!(flaws(&place, &sessions), Vec::new());
+}
+
+#[test]
+fn a_number_that_no_store_reaches_is_refused() {
+    let place = Place::new();
+    let far = NewSessions::open(
+        place.tree(BLOCKS),
+        place.tree(SPANS),
+        Some(Number(u64::MAX - 3)),
+    );
+    let why = far.map(|_| ()).expect_err("refused").to_string();
+    assert!(why.contains("number of a block"), "{why}");
+}
+
+#[test]
+fn what_a_kill_has_left_of_a_block_that_is_gone_is_not_taken_for_a_loss() {
+    let place = Place::new();
+    let sessions = open(&place, Some(0));
+    let group: Vec<Row> = (0..5).map(|number| made(&id(1, number))).collect();
+    apply(&place, &sessions, &group);
+    // The second row reached the disk, and the first did not.
+    place
+        .tree(BLOCKS)
+        .remove(Number(0).as_key())
+        .expect("removed");
+    let again = open(&place, Some(0));
+    assert_eq!(again.get(&id(1, 2)), Ok(None));
+    assert_eq!(again.newest_first(None).count(), 0);
+    apply(&place, &again, &group);
+    assert_eq!(
+        (
+            again.get(&id(1, 2)).map(|found| found.is_some()),
+            listed(&again, None).len()
+        ),
+        (Ok(true), 5)
+    );
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn what_belongs_to_a_session_in_a_block_is_not_taken_for_lost() {
     store
         .note_expiries(&[(one.id, at(90))], at(1))
         .expect("noted");
+    assert_eq!(store.verify(false, at(1)).expect("read").faults, Vec::new());
     let nobody = session(plain_order(), 30);
     store
         .note_expiries(&[(nobody.id, at(91))], at(1))
@@ -138,6 +139,63 @@ fn what_belongs_to_a_session_in_a_block_is_not_taken_for_lost() {
         .map(|fault| (&*fault.table, &*fault.what))
         .collect();
     assert_eq!(told, [("expiries", "it points to no session")]);
+}
+
+#[test]
+fn a_block_that_can_t_be_read_is_told_whatever_points_into_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    make_together(&store, 0..8);
+    let one = session(plain_order(), 3);
+    store
+        .note_expiries(&[(one.id, at(90))], at(1))
+        .expect("noted");
+    let blocks = store.trees.of(Table::NewSessions);
+    blocks
+        .insert(0_u64.to_be_bytes(), b"\xff")
+        .expect("damaged");
+    let found = store.verify(false, at(1)).expect("read").faults;
+    let told: Vec<_> = found
+        .iter()
+        .map(|fault| (&*fault.table, &*fault.what))
+        .collect();
+    assert_eq!(told, [("session_blocks", "it can't be read")]);
+}
+
+#[test]
+fn what_comes_while_a_backup_is_made_is_restored_once() {
+    let (dir, place) = (tempfile::tempdir(), tempfile::tempdir());
+    let (dir, place) = (dir.expect("a directory"), place.expect("a directory"));
+    let store = open(dir.path());
+    make_together(&store, 0..8);
+    // What is before the new sessions fills pieces, and the first of them is written before those are read.
+    for number in 0..8 {
+        let row = Row::put(Table::Operator, &[number], vec![number; 200_000]);
+        store.commit_and_wait(at(1), vec![row]).expect("kept");
+    }
+    let checks = std::cell::Cell::new(0);
+    let go_on = || {
+        checks.set(checks.get() + 1);
+        if checks.get() == 3 {
+            make_together(&store, 8..20);
+        }
+        Ok(())
+    };
+    let mut file = Vec::new();
+    let pepper = crate::domain::secret::Pepper::new([7; 32]);
+    store
+        .backup(&pepper, at(60), &go_on, &mut file)
+        .expect("made");
+    assert!(checks.get() > 3);
+    let restored = place.path().join("restored");
+    restore(file.as_slice(), &restored, tests::OPTIONS).expect("restored");
+    let store = open(&restored);
+    assert_eq!(
+        times(&listed(&store, None)),
+        (0..20).rev().collect::<Vec<_>>()
+    );
+    let rows = [Table::Sessions, Table::NewSessions].map(|table| store.trees.rows(table).count());
+    assert_eq!(rows.iter().sum::<usize>(), 20, "{rows:?}");
 }
 
 #[test]
