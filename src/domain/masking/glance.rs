@@ -3,17 +3,20 @@
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter, memchr3};
+use memchr::{memchr_iter, memchr2, memchr2_iter};
 
-use super::{CARD_DIGITS, SECRETS};
+use super::{CARD_DIGITS, SECRETS, named};
 
 /// Whether a search may find anything. Says so of more than it would find, and never of less.
 pub(super) fn may_hide(bytes: &[u8]) -> bool {
-    // They stand between a name and a value, begin an escape, or part digits in a way that only a search knows.
-    let is_plain = bytes.is_ascii()
-        && memchr3(b':', b'=', b'%', bytes).is_none()
-        && memchr(b'\\', bytes).is_none();
-    !is_plain || has_start_of_secret(bytes) || has_digits_of_card(bytes)
+    // What begins an escape, or parts digits in a way that only a search knows.
+    let is_plain = bytes.is_ascii() && memchr2(b'%', b'\\', bytes).is_none();
+    !is_plain || has_named(bytes) || has_start_of_secret(bytes) || has_digits_of_card(bytes)
+}
+
+/// Whether a value stands under a name for which it is to be hidden.
+fn has_named(bytes: &[u8]) -> bool {
+    memchr2_iter(b':', b'=', bytes).any(|at| named::value_at(bytes, at).is_some())
 }
 
 fn has_start_of_secret(bytes: &[u8]) -> bool {
