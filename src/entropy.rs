@@ -22,7 +22,7 @@ pub fn base62<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut filled = 0;
     while filled < N {
         // One system call is enough in nearly all cases: 8 of 256 bytes are passed over.
-        let random: [u8; 128] = bytes()?;
+        let random: [u8; 64] = bytes()?;
         let fair = random.into_iter().filter_map(base62_of_random);
         for (place, character) in out[filled..].iter_mut().zip(fair) {
             *place = character;

@@ -55,13 +55,13 @@ pub struct ClientSecret(String);
 impl ClientSecret {
     /// `cs_`, the characters of the session's id, and a tag that only the server can make.
     pub fn new(session: &SessionId, tag: [u8; 24]) -> Self {
-        let characters = session.as_bytes().iter().chain(&tag);
-        Self(
-            "cs_"
-                .chars()
-                .chain(characters.map(|byte| char::from(*byte)))
-                .collect(),
-        )
+        let mut secret = String::with_capacity(3 + SessionId::LENGTH + tag.len());
+        secret.push_str("cs_");
+        // Letters and digits only, either of them.
+        for characters in [session.as_bytes(), &tag] {
+            secret.push_str(std::str::from_utf8(characters).unwrap_or_default());
+        }
+        Self(secret)
     }
 
     /// The secret in clear, for the answer to the merchant.

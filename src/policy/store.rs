@@ -37,6 +37,8 @@ pub const QUEUE: usize = 4_096;
 pub const GROUP_COMMITS: usize = 256;
 /// Bytes of one group at most: it has to fit into the journal, and the last commit may go beyond it.
 pub const GROUP_BYTES: usize = 512 * 1024;
+/// Bytes of a row of most kinds, at most: a session takes some 150.
+pub const USUAL_ROW: usize = 256;
 /// Bytes of idempotency records, or of sessions, that lie in one row of sled, or one that is larger: some ten, or forty.
 /// More would make a leaf, which is read as a whole and has up to 16 rows, too large.
 pub const BLOCK: usize = 8 * 1024;

@@ -9,6 +9,7 @@ use crate::domain::id::KeyId;
 use crate::domain::key::ApiKey;
 use crate::domain::outcome::Outcomes;
 use crate::domain::time::{Day, Timestamp};
+use crate::policy;
 
 /// Bytes that a row may claim to have: a damaged length must not ask for all memory there is.
 const ROW_MAX: usize = 1 << 20;
@@ -205,7 +206,8 @@ pub(super) fn versioned(value: &impl serde::Serialize) -> Vec<u8> {
 }
 
 pub(super) fn versioned_as(version: u8, value: &impl serde::Serialize) -> Vec<u8> {
-    let mut out = vec![version];
+    let mut out = Vec::with_capacity(policy::USUAL_ROW);
+    out.push(version);
     write(&mut out, |out| {
         bincode::serde::encode_into_std_write(value, out, CONFIG)
     });

@@ -15,11 +15,20 @@ const LENGTH: usize = 4;
 const ENTRY: usize = size_of::<EntryKey>() + LENGTH;
 
 /// A block that is being filled.
-#[derive(Default)]
 pub(in crate::store) struct Filling {
     keys: Vec<EntryKey>,
     directory: Vec<u8>,
     records: Vec<u8>,
+}
+
+impl Default for Filling {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            directory: Vec::new(),
+            records: Vec::with_capacity(policy::BLOCK),
+        }
+    }
 }
 
 impl Filling {
