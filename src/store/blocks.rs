@@ -2,8 +2,7 @@
 //! row that comes, and splits one that has 16.
 //!
 //! The row of a block is there, and empty, before the block is: so its leaf has split while there was nothing in it, and
-//! what fills it is written once, and not three times and then moved about: an order's answer and session take some 1.2 KB
-//! of writing instead of 5.8.
+//! what fills it is written once, and not three times and then moved about.
 
 mod block;
 
