@@ -55,6 +55,20 @@ fn assert_holds_twenty(store: &Store) {
     assert_eq!(found.faults, Vec::new());
 }
 
+/// Somebody wants to be told when the session of this time expires.
+fn watch_expiry(store: &Store, number: u64) {
+    let id = session(plain_order(), number).id;
+    let noted = store.note_expiries(&[(id, at(90))], at(1));
+    noted.expect("noted");
+}
+
+/// What a look at every row finds: where, and what.
+fn told(store: &Store) -> Vec<String> {
+    let faults = store.verify(false, at(1)).expect("read").faults;
+    let told = |fault: crate::store::Fault| format!("{}: {}", fault.table, fault.what);
+    faults.into_iter().map(told).collect()
+}
+
 fn change(store: &Store, number: u64) {
     let mut changed = session(plain_order(), number);
     changed.asked.description = Some("another".to_owned());
@@ -124,21 +138,10 @@ fn what_belongs_to_a_session_in_a_block_is_not_taken_for_lost() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     make_together(&store, 0..8);
-    let one = session(plain_order(), 3);
-    store
-        .note_expiries(&[(one.id, at(90))], at(1))
-        .expect("noted");
-    assert_eq!(store.verify(false, at(1)).expect("read").faults, Vec::new());
-    let nobody = session(plain_order(), 30);
-    store
-        .note_expiries(&[(nobody.id, at(91))], at(1))
-        .expect("noted");
-    let found = store.verify(false, at(1)).expect("read").faults;
-    let told: Vec<_> = found
-        .iter()
-        .map(|fault| (&*fault.table, &*fault.what))
-        .collect();
-    assert_eq!(told, [("expiries", "it points to no session")]);
+    watch_expiry(&store, 3);
+    assert_eq!(told(&store), [""; 0]);
+    watch_expiry(&store, 30);
+    assert_eq!(told(&store), ["expiries: it points to no session"]);
 }
 
 #[test]
@@ -146,20 +149,12 @@ fn a_block_that_can_t_be_read_is_told_whatever_points_into_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     make_together(&store, 0..8);
-    let one = session(plain_order(), 3);
-    store
-        .note_expiries(&[(one.id, at(90))], at(1))
-        .expect("noted");
+    watch_expiry(&store, 3);
     let blocks = store.trees.of(Table::NewSessions);
     blocks
         .insert(0_u64.to_be_bytes(), b"\xff")
         .expect("damaged");
-    let found = store.verify(false, at(1)).expect("read").faults;
-    let told: Vec<_> = found
-        .iter()
-        .map(|fault| (&*fault.table, &*fault.what))
-        .collect();
-    assert_eq!(told, [("session_blocks", "it can't be read")]);
+    assert_eq!(told(&store), ["session_blocks: it can't be read"]);
 }
 
 #[test]
@@ -215,12 +210,7 @@ fn a_session_in_a_block_that_can_t_be_read_or_has_another_id_is_told() {
         };
         let rows = (0..5).map(row).collect();
         store.commit_and_wait(at(1), rows).expect("kept");
-        let found = store.verify(false, at(1)).expect("read").faults;
-        let told: Vec<_> = found
-            .iter()
-            .map(|fault| (&*fault.table, &*fault.what))
-            .collect();
-        assert_eq!(told, [("session_blocks", what)]);
+        assert_eq!(told(&store), [format!("session_blocks: {what}")]);
         let first = session(plain_order(), 0).id;
         if what.contains("read") {
             assert_eq!(store.session(&first), Err(Unavailable));
@@ -231,7 +221,7 @@ fn a_session_in_a_block_that_can_t_be_read_or_has_another_id_is_told() {
             store.session(&first).is_ok_and(|found| found.is_some()),
             "what it is now lies elsewhere"
         );
-        let still = store.verify(false, at(1)).expect("read").faults;
+        let still = told(&store);
         assert_eq!(still.is_empty(), !what.contains("read"), "{still:?}");
     }
 }
