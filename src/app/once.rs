@@ -285,14 +285,14 @@ impl App {
 
     /// Keeps effect and answer in one write and then answers. Goes on when the client hangs up: what is to be kept is
     /// handed over as a whole, and claim, permit and turn go with it.
-    pub(super) async fn finish(
+    pub(super) fn finish(
         self: &Arc<Self>,
         call: Call,
         claim: Claim,
         effect: Effect,
         reply: Reply,
         turn: Option<Turn>,
-    ) -> Result<Answer, Refusal> {
+    ) -> impl Future<Output = Result<Answer, Refusal>> + use<> {
         let lifetime = self.settings.idempotency_lifetime;
         let is_test = match &call.who {
             Who::Merchant(entry) => entry.key.mode == Mode::Test,
@@ -304,12 +304,13 @@ impl App {
         let record = claim.record(&call, lifetime, is_test, || Kept::Answer(reply.clone()));
         let record = record.as_ref().map(|(id, record)| (id, record));
         let until_kept = (claim, call.permit, turn, self.wake_for(&effect));
-        self.store
-            .keep(&effect, record, call.now, until_kept)
-            .await?;
-        Ok(Answer {
-            reply,
-            replayed: false,
-        })
+        let kept = self.store.keep(&effect, record, call.now, until_kept);
+        async move {
+            kept.await?;
+            Ok(Answer {
+                reply,
+                replayed: false,
+            })
+        }
     }
 }

@@ -74,7 +74,7 @@ impl App {
         let held = self.hold(&call.who, &id.to_string(), call.now).await?;
         let Held { session, turn, at } = held;
         let call = Call { now: at, ..call };
-        let after = decide(session.clone(), call.now)?;
+        let after = decide((*session).clone(), call.now)?;
         let effect = self.effect(Some(&session), after.clone(), None, call.cause(), call.now)?;
         let reply = Reply::json(200, &());
         self.finish(call, Claim::of_nothing(), effect, reply, Some(turn))

@@ -32,7 +32,7 @@ struct Decided {
 
 /// A session that nobody else changes meanwhile.
 pub(super) struct Held {
-    pub(super) session: Session,
+    pub(super) session: Box<Session>,
     pub(super) turn: Turn,
     /// When its turn came. A request that came before, and then was slow, is judged by this.
     pub(super) at: Timestamp,
@@ -52,13 +52,18 @@ impl App {
             Begun::Run(claim) => claim,
             Begun::Replay(reply) => return Ok(Answer::again(reply)),
         };
+        let Decided { effect, reply } = self.order(&call, body)?;
+        self.finish(call, claim, effect, reply, None).await
+    }
+
+    fn order(&self, call: &Call, body: &Json) -> Result<Decided, Refusal> {
         let session = self.new_session(&call.who, body, call.now)?;
         if session.mode == Mode::Live {
             return Err(Refusal::LiveModeUnavailable);
         }
         let reply = Reply::json(201, &self.session_object(&session));
         let effect = self.effect(None, session, None, call.cause(), call.now)?;
-        self.finish(call, claim, effect, reply, None).await
+        Ok(Decided { effect, reply })
     }
 
     /// A session as a merchant asks for it, kept nowhere yet.
@@ -251,7 +256,7 @@ impl App {
         let place = SessionId::parse(id).ok_or(Refusal::SessionNotFound)?;
         let turn = self.turns.of(&place).await;
         let at = now.max(self.clock.now());
-        let session = self.session(who, id, at)?;
+        let session = Box::new(self.session(who, id, at)?);
         Ok(Held { session, turn, at })
     }
 

@@ -53,8 +53,8 @@ impl App {
         let owner = (&session.account, session.mode);
         let expiry_is_told = before.is_none() && self.tells_of_expiry(owner);
         let (made, changed) = match before {
-            None => (Some(session), None),
-            Some(before) => (None, (*before != session).then_some(session)),
+            None => (Some(Box::new(session)), None),
+            Some(before) => (None, (*before != session).then(|| Box::new(session))),
         };
         Ok(Effect {
             made,
@@ -108,7 +108,7 @@ impl App {
         let call = Call { now, ..call };
         let (after, refund) = match &before {
             Some(session) => (
-                rehearsal::moved(session.clone(), asked.kind, call.now)?,
+                rehearsal::moved((**session).clone(), asked.kind, call.now)?,
                 None,
             ),
             None => self.made_up(&call.who, &asked, call.now)?,
@@ -118,7 +118,8 @@ impl App {
             self.new_event_about(asked.kind, &after, refund, call.cause(), call.now)?;
         outgoing.due = call.now.plus(asked.delay);
         let reply = Reply::json(200, &with_deliveries(&outgoing));
-        let changed = before.filter(|before| *before != after).map(|_| after);
+        let changed = before.filter(|before| **before != after);
+        let changed = changed.map(|_| Box::new(after));
         let effect = Effect {
             changed,
             outgoing: vec![outgoing],

@@ -218,13 +218,14 @@ impl Store {
             })
     }
 
-    async fn commit(
+    /// Hands rows to the writer at once, whether anybody waits for what becomes of them or not.
+    fn commit<T: Send + 'static>(
         &self,
         urgency: Urgency,
         now: Timestamp,
         rows: Vec<Row>,
-        until_kept: impl Send + 'static,
-    ) -> Result<(), Unavailable> {
+        until_kept: T,
+    ) -> impl Future<Output = Result<(), Unavailable>> + use<T> {
         let (done, receipt) = oneshot::channel();
         let tell = move |kept| {
             drop(until_kept);
@@ -232,7 +233,7 @@ impl Store {
             let _ = done.send(kept);
         };
         self.submit(urgency, now, rows, Box::new(tell));
-        receipt.await.unwrap_or(Err(Unavailable))
+        async move { receipt.await.unwrap_or(Err(Unavailable)) }
     }
 
     /// Logs that it is `now`, and waits for that: who has removed what had expired must not find itself before that time

@@ -25,9 +25,9 @@ use crate::policy;
 #[derive(Clone, Debug, Default)]
 pub struct Effect {
     /// A session that was made.
-    pub made: Option<Session>,
+    pub made: Option<Box<Session>>,
     /// One that was there before and has changed, as it stands now.
-    pub changed: Option<Session>,
+    pub changed: Option<Box<Session>>,
     /// Money given back.
     pub refund: Option<Refund>,
     /// Somebody wants to be told when the session's time is over.
@@ -153,20 +153,17 @@ impl Store {
     ///
     /// # Errors
     /// [`Unavailable`] when they could not be kept.
-    pub async fn keep(
+    pub fn keep<T: Send + 'static>(
         &self,
         effect: &Effect,
         record: Option<(&RecordId, &Record)>,
         now: Timestamp,
-        until_kept: impl Send + 'static,
-    ) -> Result<(), Unavailable> {
+        until_kept: T,
+    ) -> impl Future<Output = Result<(), Unavailable>> + use<T> {
         let mut rows = effect.rows();
         if let Some((id, record)) = record {
             let key = record::key_of(record.expires_at, id.as_bytes());
             rows.push(Row::put(Table::Answers, &key, record::encode(record)));
-        }
-        if rows.is_empty() {
-            return Ok(());
         }
         // What an upstream has done is done, however little room there is: the claim took its place in time.
         let urgency = if effect.claim_done.is_some() {
@@ -174,7 +171,13 @@ impl Store {
         } else {
             Urgency::Ordinary
         };
-        self.commit(urgency, now, rows, until_kept).await
+        let kept = (!rows.is_empty()).then(|| self.commit(urgency, now, rows, until_kept));
+        async move {
+            match kept {
+                Some(kept) => kept.await,
+                None => Ok(()),
+            }
+        }
     }
 
     /// The next few sessions whose time was over by `now` and that somebody wants to be told of, with the rows that say

@@ -67,7 +67,7 @@ pub(super) fn session(asked: NewSession, number: u64) -> Session {
 
 pub(super) fn effect(session: Session) -> Effect {
     Effect {
-        made: Some(session),
+        made: Some(Box::new(session)),
         ..Effect::default()
     }
 }

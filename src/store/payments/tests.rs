@@ -73,7 +73,7 @@ fn change(store: &Store, number: u64) {
     let mut changed = session(plain_order(), number);
     changed.asked.description = Some("another".to_owned());
     let effect = Effect {
-        changed: Some(changed),
+        changed: Some(Box::new(changed)),
         ..Effect::default()
     };
     block_on(store.keep(&effect, None, at(50), ())).expect("kept");
