@@ -23,17 +23,17 @@ use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 
 pub(super) use self::attendance::Attendance;
-use self::errand::Errand;
-use super::once::{Claim, Found};
+pub use self::errand::Errand;
+use super::once::Found;
 use super::upstream::headers::{self, Said};
-use super::upstream::{Body, Busy, Cut, Link};
+use super::upstream::{Body, Cut, Link};
 use super::{App, Call, Who};
 use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
 use crate::domain::refusal::{Next, Refusal};
 
 /// What a client sent, besides what a [`Call`] says.
-pub struct Sent<H> {
+pub struct Sent<'a, H> {
     /// Its headers, name and value.
     pub headers: H,
     /// Its address.
@@ -41,17 +41,17 @@ pub struct Sent<H> {
     /// Whether it came over TLS.
     pub is_tls: bool,
     /// The host that it asked for.
-    pub host: Option<String>,
+    pub host: Option<&'a str>,
     /// Its body, whole.
     pub body: Bytes,
 }
 
-/// An answer on its way down.
-pub enum Forwarded {
-    /// From the record of an earlier request.
-    Again(Reply),
-    /// From the upstream.
-    Fresh(Head, Coming),
+/// An answer of the upstream's on its way down.
+pub struct Forwarded {
+    /// Its head.
+    pub head: Head,
+    /// Its body.
+    pub body: Coming,
 }
 
 /// The head of an answer of the upstream's.
@@ -109,24 +109,28 @@ impl From<Result<Forwarded, Refusal>> for Outcome {
     }
 }
 
+/// What is to be done for a request that is to go up.
+pub enum Course {
+    /// Nothing: it was done before, and this was its answer.
+    Replay(Reply),
+    /// It goes up.
+    Errand(Box<Errand>),
+}
+
 impl App {
-    /// Sends a request to the upstream of its merchant's mode, and brings the answer back. One under an idempotency key
-    /// goes on when the client hangs up; `call` has such a key for POST and PATCH only.
-    pub async fn forward<'a, H>(
+    /// Claims a request that is to go to the upstream of its merchant's mode, and makes it ready. `call` has an
+    /// idempotency key for POST and PATCH only.
+    ///
+    /// # Errors
+    /// Any refusal of idempotency, or of a method or a path that does not go up.
+    pub fn errand<'a>(
         self: &Arc<Self>,
         link: &Arc<Link>,
         call: Call,
-        sent: Sent<H>,
-    ) -> Outcome
-    where
-        H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    {
-        let found = match self.find(&call, || canonical(&sent.body)) {
-            Ok(found) => found,
-            Err(refusal) => return Err(refusal).into(),
-        };
-        let (claim, is_resumed) = match found {
-            Found::Replay(reply) => return Ok(Forwarded::Again(reply)).into(),
+        sent: Sent<'_, impl Iterator<Item = (&'a str, &'a [u8])> + Clone>,
+    ) -> Result<Course, Refusal> {
+        let (claim, is_resumed) = match self.find(&call, || canonical(&sent.body))? {
+            Found::Replay(reply) => return Ok(Course::Replay(reply)),
             Found::Run(claim) => (claim, false),
             // The upstream that it went to, and no other, knows what became of it.
             Found::Resume(claim, open)
@@ -145,60 +149,13 @@ impl App {
                     );
                 }
                 let next = Next::Settle;
-                return Err(Refusal::UpstreamOutcomeUnknown { next }).into();
+                return Err(Refusal::UpstreamOutcomeUnknown { next });
             }
         };
-        let lifetime = self.settings.idempotency_lifetime;
-        let open = claim.open(&call, lifetime, link.url().as_str());
-        let errand = match self.errand(link, call, claim, sent, is_resumed).await {
-            Ok(errand) => errand,
-            Err(refusal) => return Err(refusal).into(),
-        };
-        let Some(open) = open else {
-            return errand.run().await;
-        };
-        let (next, id) = (errand.next(), errand.request_id().to_owned());
-        let (attended, attendant) = self.attendance.begin();
-        let request_id = id.clone();
-        let work = self.runtime().spawn(async move {
-            let outcome = errand.run_once(open).await;
-            if attended.was_left() {
-                log_unattended(&request_id, outcome.reached);
-            }
-            outcome
-        });
-        let outcome = work.await;
-        drop(attendant);
-        outcome.unwrap_or_else(|e| {
-            log::error!("{id}: its way to the upstream ended: {e}");
-            Err(Refusal::UpstreamOutcomeUnknown { next }).into()
-        })
-    }
-
-    async fn errand<'a, H>(
-        self: &Arc<Self>,
-        link: &Arc<Link>,
-        call: Call,
-        claim: Claim,
-        sent: Sent<H>,
-        is_resumed: bool,
-    ) -> Result<Box<Errand>, Refusal>
-    where
-        H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    {
         let Who::Merchant(entry) = &call.who else {
             return Err(Refusal::KeyUnknown);
         };
         let aim = link.aim(&call.method, &call.path, &call.query)?;
-        let entered = link.enter().await;
-        let passage = entered.map_err(|Busy { retry_after, why }| {
-            log::debug!(request_id = call.request_id.as_str(); "{}: nothing goes to the upstream: {why}", call.request_id);
-            self.metrics.not_sent(entry.key.mode);
-            Refusal::UpstreamUnavailable {
-                retry_after,
-                is_open: is_resumed,
-            }
-        })?;
         let key = call.idempotency_key.as_ref();
         let key = headers::idempotency_key(&call.method, &entry.key.account, key)?;
         let said = Said {
@@ -206,32 +163,23 @@ impl App {
             request_id: &call.request_id,
             client: sent.client,
             is_tls: sent.is_tls,
-            host: sent.host.as_deref(),
+            host: sent.host,
         };
         let request = link.request(aim, headers::up(sent.headers, &said), sent.body);
-        Ok(Box::new(Errand {
+        let lifetime = self.settings.idempotency_lifetime;
+        Ok(Course::Errand(Box::new(Errand {
             app: Arc::clone(self),
             link: Arc::clone(link),
+            open: claim.open(&call, lifetime, link.url().as_str()),
             call,
             claim,
             is_resumed,
             request,
-            passage,
-        }))
+        })))
     }
 }
 
 /// JSON in canonical form, anything else as it is.
 fn canonical(body: &[u8]) -> Vec<u8> {
     Json::parse(body).map_or_else(|_| body.to_vec(), |json| json.canonical())
-}
-
-/// Nobody else says how it ended: the line of the request was written when its client went.
-fn log_unattended(request_id: &str, reached: Option<Reached>) {
-    match reached.and_then(|reached| reached.status) {
-        Some(status) => {
-            log::info!(request_id; "{request_id}: the client had gone when the upstream answered {status}");
-        }
-        None => log::info!(request_id; "{request_id}: the client had gone, and no answer came"),
-    }
 }

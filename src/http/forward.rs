@@ -6,13 +6,13 @@ use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, TryStreamExt, stream};
 
 use super::gate::Visit;
 use super::payments::{call_of, respond};
 use super::{SERVICE_HEALTH, who};
-use crate::app::forward::{Coming, Forwarded, Head, Outcome, Reached, Sent};
+use crate::app::forward::{Coming, Course, Forwarded, Outcome, Reached, Sent};
 use crate::app::upstream::{Cut, Link};
 use crate::app::{Answer, App, KeyEntry};
 use crate::domain::refusal::Refusal;
@@ -31,18 +31,49 @@ pub(super) fn link_of<'a>(app: &'a App, entry: &KeyEntry, path: &str) -> Option<
     leads_up(path).then_some(link)
 }
 
-/// Sends a request up, and gives the answer of the upstream, or ours where there is none.
-pub(super) async fn forward(
-    request: &HttpRequest,
-    visit: Visit,
-    link: &Arc<Link>,
-) -> Result<HttpResponse, Refusal> {
+/// What became of a request that was to go up.
+pub(super) struct Returned {
+    /// The answer of the upstream, or ours where there is none.
+    pub(super) answer: Result<HttpResponse, Refusal>,
+    /// None where nothing was sent.
+    pub(super) reached: Option<Reached>,
+}
+
+impl From<Result<HttpResponse, Refusal>> for Returned {
+    fn from(answer: Result<HttpResponse, Refusal>) -> Self {
+        Self {
+            answer,
+            reached: None,
+        }
+    }
+}
+
+/// Sends a request up. It is let go of before that: of a thousand that wait for their answers, only what goes up is held.
+pub(super) async fn forward(request: HttpRequest, visit: Visit, link: &Arc<Link>) -> Returned {
+    let is_of_head = *request.method() == Method::HEAD;
+    let request_id = visit.request_id();
+    let course = course(&request, visit, link);
+    drop(request);
+    let errand = match course {
+        Ok(Course::Errand(errand)) => errand,
+        Ok(Course::Replay(reply)) => {
+            let replayed = true;
+            return Ok(respond(Answer { reply, replayed })).into();
+        }
+        Err(refusal) => return Err(refusal).into(),
+    };
+    let Outcome { answer, reached } = errand.run().await;
+    Returned {
+        answer: answer.map(|answer| fresh(answer, is_of_head, request_id)),
+        reached,
+    }
+}
+
+fn course(request: &HttpRequest, visit: Visit, link: &Arc<Link>) -> Result<Course, Refusal> {
     let call = call_of(request, &visit, visit.merchant()?)?;
-    let request_id = call.request_id.clone();
-    let (app, headers) = (Arc::clone(&visit.app), request.headers());
+    let (app, headers) = (visit.app, request.headers());
     let trusted = &app.settings.trusted_proxy;
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let lines: Vec<_> = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
@@ -51,20 +82,10 @@ pub(super) async fn forward(
         headers: lines.iter().copied(),
         client: who::address(peer, headers, trusted),
         is_tls: who::is_tls(peer, headers, trusted, app.settings.tls.is_some()),
-        host: host.map(str::to_owned),
+        host: headers.get(HOST).and_then(|host| host.to_str().ok()),
         body: visit.body?,
     };
-    let Outcome { answer, reached } = app.forward(link, call, sent).await;
-    if let Some(reached) = reached {
-        request.extensions_mut().insert::<Reached>(reached);
-    }
-    Ok(match answer? {
-        Forwarded::Again(reply) => respond(Answer {
-            reply,
-            replayed: true,
-        }),
-        Forwarded::Fresh(head, body) => fresh(&head, body, request.method(), request_id),
-    })
+    app.errand(link, call, sent)
 }
 
 fn in_pieces(
@@ -78,9 +99,9 @@ fn in_pieces(
 }
 
 /// An answer of the upstream's as it goes down.
-fn fresh(head: &Head, body: Coming, method: &Method, request_id: String) -> HttpResponse {
+fn fresh(answer: Forwarded, is_of_head: bool, request_id: String) -> HttpResponse {
+    let Forwarded { head, body } = answer;
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let is_of_head = *method == Method::HEAD;
     let length = if is_of_head {
         head.told_length
     } else {

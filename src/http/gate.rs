@@ -25,12 +25,12 @@ pub(super) use self::entry::ByDoor;
 use self::entry::Entry;
 use super::access_log::{AccessLine, Note};
 use super::dashboard::door;
+use super::forward::Returned;
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
 use super::server::{Activity, TooLate};
 use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
-use crate::app::forward::Reached;
 use crate::app::upstream::Link;
 use crate::app::{self, App, KeyEntry, Who};
 use crate::domain::id::SessionId;
@@ -191,14 +191,18 @@ impl Gate {
                     body,
                 };
                 match link {
-                    Some(link) => send_up(request, visit, &link, &request_id).await,
+                    Some(link) => {
+                        let Returned { answer, reached } =
+                            send_up(request, visit, &link, &request_id).await;
+                        reached
+                            .into_iter()
+                            .for_each(|reached| line.went_up(reached));
+                        (None, answer.unwrap_or_else(HttpResponse::from_error))
+                    }
                     None => run(request, visit, next, &request_id).await,
                 }
             }
         };
-        if let Some(reached) = request.as_ref().and_then(reached_by) {
-            line.went_up(reached);
-        }
 
         let frame = operator.as_ref().map(dashboard::frame_of);
         let dressing = Dressing {
@@ -224,7 +228,7 @@ impl Gate {
         );
         match request {
             Some(request) => Ok(ServiceResponse::new(request, response)),
-            // actix lost the request on the way (a panic, or its own error); it takes an error as well.
+            // It went up, or actix lost it on the way (a panic, or its own error). actix takes an error as well.
             None => Err(Error::from(Ready::new(response))),
         }
     }
@@ -318,16 +322,12 @@ async fn send_up(
     visit: Visit,
     link: &Arc<Link>,
     request_id: &HeaderValue,
-) -> (Option<HttpRequest>, HttpResponse) {
+) -> Returned {
     let (request, _payload) = request.into_parts();
     // In a box, or every other request would carry the room for it.
-    let work = Box::pin(forward::forward(&request, visit, link));
-    let answered = unwound(work, request_id).await;
-    let response = answered.and_then(|answered| answered);
-    (
-        Some(request),
-        response.unwrap_or_else(HttpResponse::from_error),
-    )
+    let work = Box::pin(forward::forward(request, visit, link));
+    let returned = unwound(work, request_id).await;
+    returned.unwrap_or_else(|refusal| Err(refusal).into())
 }
 
 /// Does the work. A panic is an answer like any other; its slot and its claim come back as it unwinds.
@@ -339,10 +339,6 @@ async fn unwound<T>(work: impl Future<Output = T>, request_id: &HeaderValue) -> 
         log::error!(request_id; "{request_id}: a handler panicked: {why}");
         Refusal::Internal
     })
-}
-
-fn reached_by(request: &HttpRequest) -> Option<Reached> {
-    request.extensions().get().copied()
 }
 
 /// Sends so much of an answer on its way, and remembers it as far as anybody gets to see it.

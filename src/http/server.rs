@@ -126,10 +126,11 @@ where
             });
             Ok(fn_service(move |stream: TcpStream| {
                 let http = Rc::clone(&http);
-                async move {
+                // In a box, since actix has room for two of what it gets.
+                Box::pin(async move {
                     http.serve(stream).await;
                     Ok(())
-                }
+                })
             }))
         }
     })
@@ -162,17 +163,21 @@ where
         let peer = stream.peer_addr().ok();
         let (stream, is_h2) = match &self.acceptor {
             None => (Stream::clear(stream), false),
-            Some(acceptor) => match tls::accept(acceptor, stream, self.patience.handshake).await {
-                Some(stream) => {
-                    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-                    (Stream::tls(stream, is_h2), is_h2)
+            Some(acceptor) => {
+                let accepting = tls::accept(acceptor, stream, self.patience.handshake);
+                // In a box, as below: what a connection needs for a while only takes no room for its whole life.
+                match Box::pin(accepting).await {
+                    Some(stream) => {
+                        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+                        (Stream::tls(stream, is_h2), is_h2)
+                    }
+                    None => return,
                 }
-                None => return,
-            },
+            }
         };
         if is_h2 {
             let (service, stopping) = (Rc::clone(&self.http2), (self.stopping)());
-            return h2::serve(stream, peer, service, self.patience, stopping).await;
+            return Box::pin(h2::serve(stream, peer, service, self.patience, stopping)).await;
         }
         let activity = Rc::clone(&stream.activity);
         tokio::select! {

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use super::keeping::{self, is_doubtful, is_final, leaves_open};
 use super::{Coming, Forwarded, Head, Outcome, Reached};
 use crate::app::once::Claim;
-use crate::app::upstream::{self, Cut, Fault, Link, Passage};
+use crate::app::upstream::{self, Busy, Cut, Fault, Link, Passage};
 use crate::app::{App, Call, Who};
 use crate::clock::Stopwatch;
 use crate::domain::claim::OpenClaim;
@@ -21,43 +21,56 @@ use crate::domain::refusal::{Next, Refusal};
 use crate::policy;
 use crate::store::Effect;
 
-/// A request that may go up.
-pub(super) struct Errand {
+/// A request that is to go up: claimed, and ready.
+pub struct Errand {
     pub(super) app: Arc<App>,
     pub(super) link: Arc<Link>,
     pub(super) call: Call,
     pub(super) claim: Claim,
+    /// What is kept of a request under an idempotency key while nobody knows what came of it.
+    pub(super) open: Option<OpenClaim>,
     /// It went up before, and nobody here knows what became of it.
     pub(super) is_resumed: bool,
     pub(super) request: Request<Full<Bytes>>,
-    pub(super) passage: Passage,
 }
 
 impl Errand {
-    pub(super) fn request_id(&self) -> &str {
-        &self.call.request_id
+    /// Sends it up, and brings the answer back. One under an idempotency key goes on when its client hangs up.
+    pub async fn run(mut self: Box<Self>) -> Outcome {
+        let passage = match self.enter().await {
+            Ok(passage) => passage,
+            Err(refusal) => return Err(refusal).into(),
+        };
+        match self.open.take() {
+            None => self.run_plain(passage).await,
+            Some(open) => self.run_attended(open, passage).await,
+        }
     }
 
-    /// How its client finds out what became of it, if nobody here knows.
-    pub(super) fn next(&self) -> Next {
-        next(&self.call, &self.link)
+    /// Waits for a connection's place.
+    async fn enter(&self) -> Result<Passage, Refusal> {
+        let entered = self.link.enter().await;
+        entered.map_err(|Busy { retry_after, why }| {
+            let call = &self.call;
+            log::debug!(request_id = call.request_id.as_str(); "{}: nothing goes to the upstream: {why}", call.request_id);
+            if let Who::Merchant(entry) = &call.who {
+                self.app.metrics.not_sent(entry.key.mode);
+            }
+            Refusal::UpstreamUnavailable {
+                retry_after,
+                is_open: self.is_resumed,
+            }
+        })
     }
 
     /// The way of a request that nobody can repeat.
-    pub(super) async fn run(self: Box<Self>) -> Outcome {
+    async fn run_plain(self: Box<Self>, passage: Passage) -> Outcome {
         let watch = Stopwatch::start();
-        let again = self.link.again(&self.call.method);
-        let Self {
-            app,
-            link,
-            call,
-            request,
-            passage,
-            ..
-        } = *self;
-        let sent = passage.send(request, again).await;
-        let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
-        let next = next(&call, &link);
+        let call = &self.call;
+        let sent = passage
+            .send(self.request, self.link.again(&call.method))
+            .await;
+        let reached = Some(reached(&self.app, call, &sent, watch.elapsed()));
         let does = matches!(call.method.as_str(), "POST" | "PATCH");
         let answer = match sent {
             // It was sent twice, and this says nothing of the first time.
@@ -68,20 +81,41 @@ impl Errand {
             Ok(answer) => pass(answer, Bytes::new()).await,
             Err(fault) => Err(fault),
         };
-        let answer = answer.map_err(|fault| refusal(&call, fault, next));
+        let answer = answer.map_err(|fault| refusal(call, fault, next(call, &self.link)));
         Outcome { answer, reached }
     }
 
+    /// Goes the way of [`Errand::run_once`] in a task of its own, which does not end with the client's connection.
+    async fn run_attended(self: Box<Self>, open: OpenClaim, passage: Passage) -> Outcome {
+        let (next, id) = (next(&self.call, &self.link), self.call.request_id.clone());
+        let (attended, attendant) = self.app.attendance.begin();
+        let runtime = self.app.runtime().clone();
+        let request_id = id.clone();
+        let work = runtime.spawn(async move {
+            let outcome = self.run_once(open, passage).await;
+            if attended.was_left() {
+                log_unattended(&request_id, outcome.reached);
+            }
+            outcome
+        });
+        let outcome = work.await;
+        drop(attendant);
+        outcome.unwrap_or_else(|e| {
+            log::error!("{id}: its way to the upstream ended: {e}");
+            Err(Refusal::UpstreamOutcomeUnknown { next }).into()
+        })
+    }
+
     /// The way of a request under an idempotency key. Its claim is on disk before the first byte goes up.
-    pub(super) async fn run_once(self: Box<Self>, open: OpenClaim) -> Outcome {
+    async fn run_once(self: Box<Self>, open: OpenClaim, passage: Passage) -> Outcome {
         let Self {
             app,
             link,
             call,
             claim,
+            open: _,
             is_resumed,
             request,
-            passage,
         } = *self;
         let (record, id) = (open.record, open.id());
         if !is_resumed && let Err(refusal) = app.keep_claim(open).await {
@@ -215,7 +249,7 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
         told_length: answer.told_length,
         length,
     };
-    Ok(Forwarded::Fresh(head, body))
+    Ok(Forwarded { head, body })
 }
 
 fn reached(
@@ -262,5 +296,15 @@ fn refusal(call: &Call, fault: Fault, next: Next) -> Refusal {
             log::warn!(request_id = id.as_str(); "{id}: nobody knows what the upstream did: {why}");
             Refusal::UpstreamOutcomeUnknown { next }
         }
+    }
+}
+
+/// Nobody else says how it ended: the line of the request was written when its client went.
+fn log_unattended(request_id: &str, reached: Option<Reached>) {
+    match reached.and_then(|reached| reached.status) {
+        Some(status) => {
+            log::info!(request_id; "{request_id}: the client had gone when the upstream answered {status}");
+        }
+        None => log::info!(request_id; "{request_id}: the client had gone, and no answer came"),
     }
 }

@@ -226,16 +226,24 @@ impl Link {
     /// Sends a request and waits for the head of its answer. Connecting has a time of its own.
     async fn exchange(
         &self,
-        connection: Result<Connection, Lost>,
+        mut connection: Connection,
         request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Connection), Lost> {
-        let (mut connection, limit) = (connection?, self.answer_timeout);
+        let limit = self.answer_timeout;
         let answered = tokio::time::timeout(limit, connection.send(request)).await;
         let late = |_| {
             let limit = humantime::format_duration(limit);
             Lost::Unknown(format!("no answer within {limit}"))
         };
         Ok((answered.map_err(late)??, connection))
+    }
+
+    /// The same on a connection of its own.
+    async fn exchange_alone(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), Lost> {
+        self.exchange(self.pool.single().await?, request).await
     }
 }
 
@@ -247,12 +255,15 @@ impl Passage {
     /// A [`Fault`] that says whether anything of the request can have arrived.
     pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
         let link = Arc::clone(&self.link);
-        let connection = match again {
-            Again::Once => link.pool.connection().await,
+        // In boxes is what few requests need.
+        let first = match again {
+            Again::Once => match link.pool.connection().await {
+                Ok(connection) => link.exchange(connection, request.clone()).await,
+                Err(lost) => Err(lost),
+            },
             // A connection that was kept may be closed at this very moment, and then nobody would know.
-            Again::Never => link.pool.single().await,
+            Again::Never => Box::pin(link.exchange_alone(request.clone())).await,
         };
-        let first = link.exchange(connection, request.clone()).await;
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
             Ok(response) => return self.answer(response, false),
@@ -263,7 +274,7 @@ impl Passage {
                 return self.fail(Fault::OutcomeUnknown(why));
             }
         };
-        match link.exchange(link.pool.single().await, request).await {
+        match Box::pin(link.exchange_alone(request)).await {
             Ok(response) => self.answer(response, is_up),
             Err(Lost::Unconnected(why) | Lost::Unsent(why)) if !is_up => {
                 self.fail(Fault::NothingSent(why))

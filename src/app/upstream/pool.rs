@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -103,7 +104,8 @@ impl Pool {
         let thread = std::thread::current().id();
         let line = match self.take(thread) {
             Some(line) => line,
-            None => self.connect(thread).await?,
+            // In a box, since most requests find a connection.
+            None => Box::pin(self.connect(thread)).await?,
         };
         let home = Some(Home {
             pool: Arc::clone(self),
@@ -117,7 +119,7 @@ impl Pool {
     /// # Errors
     /// [`Lost::Unconnected`]
     pub(super) async fn single(self: &Arc<Self>) -> Result<Connection, Lost> {
-        let line = self.connect(std::thread::current().id()).await?;
+        let line = Box::pin(self.connect(std::thread::current().id())).await?;
         Ok(Connection { line, home: None })
     }
 
@@ -188,14 +190,15 @@ impl Connection {
     ///
     /// # Errors
     /// Any [`Lost`] but that there was no connection.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Lost> {
+    ) -> impl Future<Output = Result<Response<Incoming>, Lost>> {
         let Line {
             sender, progress, ..
         } = &mut self.line;
-        sender.try_send_request(request).await.map_err(|failure| {
+        let answered = sender.try_send_request(request);
+        answered.map_err(|failure| {
             let why = first_cause(failure.error());
             // Of a request that comes back nothing has gone out.
             if failure.message().is_some() || progress.is_fresh() {
