@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::time::error::Elapsed;
 
 use crate::domain::time::Timestamp;
 
@@ -103,6 +106,19 @@ impl Stopwatch {
 
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Waits for a work, and no longer than `most`. Only one that is not done at once costs a timer.
+///
+/// # Errors
+/// When it was not done in time.
+pub async fn within<T>(most: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut work = std::pin::pin!(work);
+    let at_once = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    match at_once {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::time::timeout(most, work).await,
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl UpstreamUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// Its path without a slash at the end: nothing, or as `/functions/v1`.
+    pub fn path(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+
     /// Whether it is reached over TLS.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"

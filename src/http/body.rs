@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -15,6 +14,7 @@ use actix_web::web::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
+use crate::clock::within;
 use crate::config::Settings;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::json::Json;
@@ -77,18 +77,6 @@ pub(super) async fn read(
     within(settings.body_timeout, collect(body, limit))
         .await
         .map_err(late)?
-}
-
-/// Most bodies are there with their head: only one that is not costs a timer.
-async fn within<T>(
-    most: Duration,
-    work: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    let mut work = std::pin::pin!(work);
-    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => tokio::time::timeout(most, work).await,
-    }
 }
 
 /// A body on its way, and how much of it may still come.

@@ -1,6 +1,7 @@
 //! Where a request goes up to, and by which method.
 
-use hyper::{Method, Uri};
+use hyper::Method;
+use hyper::http::uri::PathAndQuery;
 
 use super::headers::target;
 use crate::config::UpstreamUrl;
@@ -10,7 +11,7 @@ use crate::domain::refusal::Refusal;
 #[derive(Debug)]
 pub struct Aim {
     pub(super) method: Method,
-    pub(super) uri: Uri,
+    pub(super) target: PathAndQuery,
 }
 
 impl Aim {
@@ -27,7 +28,7 @@ impl Aim {
     ) -> Result<Self, Refusal> {
         Ok(Self {
             method: forwardable(method)?,
-            uri: target(upstream, path, query)?,
+            target: target(upstream, path, query)?,
         })
     }
 }

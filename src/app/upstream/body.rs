@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::pool::Connection;
 use super::turn::Turn;
 use crate::app::outbound::first_cause;
+use crate::clock::within;
 use crate::policy;
 
 /// The body of an answer. Dropped before its end, it closes the connection.
@@ -88,7 +89,7 @@ impl Body {
     pub async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         let flow = self.flow.as_mut()?;
         let why = loop {
-            match tokio::time::timeout(self.pause, flow.incoming.frame()).await {
+            match within(self.pause, flow.incoming.frame()).await {
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(piece) => return Some(Ok(piece)),
                     // Trailers are for us alone.

@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use hyper::Uri;
+use bytes::BytesMut;
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, FORWARDED, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
 };
+use hyper::http::uri::PathAndQuery;
 use percent_encoding::percent_decode;
 
 use crate::config::UpstreamUrl;
@@ -25,6 +26,8 @@ const OURS_BEGIN: &str = "atlas_";
 
 /// Headers that a request has, as a rule.
 const USUAL: usize = 12;
+/// Bytes of their values.
+const USUAL_BYTES: usize = 384;
 
 /// How often a path is decoded to see where it leads.
 const DECODED: usize = 4;
@@ -109,12 +112,9 @@ pub fn up<'a>(
         .iter_mut()
         .for_each(|name| *name = name.replace('_', "-"));
     let mut headers = HeaderMap::with_capacity(USUAL);
+    let mut values = Values(BytesMut::with_capacity(USUAL_BYTES));
     for (name, value) in client {
-        let pair = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_bytes(value),
-        );
-        let (Ok(name), Ok(value)) = pair else {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
             continue;
         };
         // Some servers read `_` as `-`.
@@ -124,7 +124,10 @@ pub fn up<'a>(
             Cow::Borrowed(name.as_str())
         };
         let is_ours = OURS.contains(&&*read) || read.starts_with("x-forwarded-");
-        if !is_ours && !is_hop_by_hop(&read, &named) {
+        if !is_ours
+            && !is_hop_by_hop(&read, &named)
+            && let Some(value) = values.of(value)
+        {
             headers.append(name, value);
         }
     }
@@ -133,19 +136,30 @@ pub fn up<'a>(
     let address = said.client.to_string();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    let forwarded = forwarded(&address, proto, host);
     let said = [
-        (IDEMPOTENCY_KEY, said.idempotency_key.map(str::to_owned)),
-        (X_REQUEST_ID, Some(said.request_id.to_owned())),
-        (FORWARDED, Some(forwarded(&address, proto, host))),
-        (X_FORWARDED_FOR, Some(address)),
-        (X_FORWARDED_HOST, host.map(str::to_owned)),
+        (IDEMPOTENCY_KEY, said.idempotency_key),
+        (X_REQUEST_ID, Some(said.request_id)),
+        (FORWARDED, Some(&forwarded)),
+        (X_FORWARDED_FOR, Some(&address)),
+        (X_FORWARDED_HOST, host),
     ];
     for (name, text) in said {
-        if let Some(Ok(value)) = text.map(HeaderValue::try_from) {
+        if let Some(value) = text.and_then(|text| values.of(text.as_bytes())) {
             headers.insert(name, value);
         }
     }
     headers
+}
+
+/// Values that lie side by side, so that a copy of all of them, for a second attempt, takes no room.
+struct Values(BytesMut);
+
+impl Values {
+    fn of(&mut self, bytes: &[u8]) -> Option<HeaderValue> {
+        self.0.extend_from_slice(bytes);
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
+    }
 }
 
 /// The headers of an answer as it comes down: those of the upstream, without those that we say ourselves. What speaks of
@@ -243,11 +257,12 @@ pub fn idempotency_key(
     )))
 }
 
-/// Where a request goes: `path` as it came, with the upstream's URL for `/functions/v1`, and its query.
+/// What a request asks its upstream for: `path` as it came, with the path of the upstream's URL for `/functions/v1`, and
+/// its query.
 ///
 /// # Errors
 /// [`Refusal::ParameterInvalid`] for a path that would lead out of the upstream's.
-pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<Uri, Refusal> {
+pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<PathAndQuery, Refusal> {
     let refuse = |must: &'static str| Refusal::invalid("path", must);
     let rest = path
         .strip_prefix(PREFIX)
@@ -262,12 +277,18 @@ pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<Uri, Re
     if rest.contains('?') || !is_clean(rest) || !is_clean(query) {
         return Err(refuse("must be percent-encoded."));
     }
-    let mut address = format!("{}{rest}", upstream.as_str());
-    if !query.is_empty() {
-        address.push('?');
-        address.push_str(query);
+    let base = upstream.path();
+    let mut target = String::with_capacity(base.len() + rest.len() + "/?".len() + query.len());
+    target.push_str(base);
+    target.push_str(rest);
+    if target.is_empty() {
+        target.push('/');
     }
-    address
+    if !query.is_empty() {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
         .try_into()
         .map_err(|_| refuse("must be percent-encoded, and not that long."))
 }

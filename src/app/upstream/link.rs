@@ -173,7 +173,7 @@ impl Link {
     /// body joins them.
     pub fn request(
         &self,
-        Aim { method, uri }: Aim,
+        Aim { method, target }: Aim,
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Request<Full<Bytes>> {
@@ -186,10 +186,7 @@ impl Link {
         headers.insert(HOST, self.host.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri
-            .into_parts()
-            .path_and_query
-            .map_or_else(Uri::default, Uri::from);
+        *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = headers;
         request
     }

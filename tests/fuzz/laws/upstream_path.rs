@@ -14,10 +14,10 @@ pub fn holds(bytes: &[u8]) {
     };
     for text in [text.to_owned(), format!("/functions/v1{text}")] {
         let (path, query) = text.split_once('?').unwrap_or((&text, ""));
-        let Ok(uri) = target(&upstream, path, query) else {
+        let Ok(target) = target(&upstream, path, query) else {
             continue;
         };
-        let whole = uri.to_string();
+        let whole = format!("{HOST}{target}");
         assert!(whole.starts_with(UPSTREAM), "{path} leads to {whole}");
         // Another reader of URLs resolves dots, and takes backslashes for slashes.
         let mut seen = whole.clone();

@@ -310,8 +310,9 @@ fn without_a_key_of_the_clients_a_random_one_goes_up_on_post_and_patch_only() {
 }
 
 fn reaches(upstream: &str, path: &str, query: &str) -> Result<String, Refusal> {
-    let upstream: UpstreamUrl = upstream.parse().expect("a URL");
-    target(&upstream, path, query).map(|uri| uri.to_string())
+    let url: UpstreamUrl = upstream.parse().expect("a URL");
+    let origin = url.as_str().strip_suffix(url.path()).expect("its path");
+    target(&url, path, query).map(|target| format!("{origin}{target}"))
 }
 
 #[test]
@@ -341,6 +342,8 @@ fn the_upstreams_url_stands_for_functions_v1_and_the_rest_stays_as_it_is_encoded
             "q",
             "http://localhost:9/p?q",
         ),
+        ("http://a", "/functions/v1", "", "http://a/"),
+        ("http://a/", "/functions/v1", "q", "http://a/?q"),
         (
             "http://a",
             "/functions/v1/%2F%7e%C3%A9+a;b=c",
