@@ -1,6 +1,7 @@
 //! What a request under an idempotency key asked for, kept beside its answer in test mode, and how a second request
 //! under the same key differs from it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -35,10 +36,14 @@ impl Asked {
     /// None for a request that is too large to be kept twice.
     pub fn of(method: &str, path: &str, query: &str, canonical: &[u8]) -> Option<Self> {
         let body = std::str::from_utf8(canonical).ok()?;
-        let mark = if query.is_empty() { "" } else { "?" };
+        let target = if query.is_empty() {
+            Cow::Borrowed(path)
+        } else {
+            Cow::Owned(format!("{path}?{query}"))
+        };
         (body.len() <= policy::ASKED_MAX).then(|| Self {
             method: method.to_owned(),
-            target: masked(&format!("{path}{mark}{query}")).into_owned(),
+            target: masked(&target).into_owned(),
             body: masked(body).into_owned(),
         })
     }

@@ -22,6 +22,7 @@ use crate::app::forward::Reached;
 use crate::app::request_log::{Captured, Exchange};
 use crate::app::{App, Face, KeyEntry};
 use crate::domain::fault::Fault;
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::limit::Scope;
 use crate::domain::masking::masked_secret;
 use crate::domain::time::Timestamp;
@@ -102,10 +103,14 @@ impl AccessLine {
     }
 
     /// Remembers who it came from, and the key that makes it safe to repeat.
-    pub(super) fn is_from(&mut self, key: Option<Arc<KeyEntry>>, idempotency_key: Option<&str>) {
+    pub(super) fn is_from(
+        &mut self,
+        key: Option<Arc<KeyEntry>>,
+        idempotency_key: Option<&IdempotencyKey>,
+    ) {
         self.note(|exchange| {
             exchange.key = key;
-            exchange.idempotency_key = idempotency_key.map(str::to_owned);
+            exchange.idempotency_key = idempotency_key.map(|key| key.as_str().to_owned());
         });
     }
 
@@ -195,8 +200,15 @@ fn lets_in(name: &HeaderName) -> bool {
     // Few names have all letters of a word: only those are searched for it.
     let says = WORDS
         .iter()
-        .any(|(word, of_word)| has & of_word == *of_word && text.contains(word));
+        .any(|(word, of_word)| has & of_word == *of_word && contains(text, word));
     says && ![IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY, WWW_AUTHENTICATE].contains(name)
+}
+
+/// Names are so short that a search costs less than to make one ready.
+fn contains(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let mut parts = text.windows(word.len());
+    parts.any(|part| part.first() == word.first() && part == word)
 }
 
 /// Which letters a text of small ones has, a bit each; other characters may look like one.
@@ -235,8 +247,9 @@ fn push_credentials(out: &mut Vec<u8>, value: &HeaderValue) {
 
 /// A method as far as it is kept. Anybody may make up one, of any length.
 fn beginning(method: &Method) -> String {
-    let method = method.as_str().chars();
-    method.take(policy::CAPTURED_METHOD).collect()
+    let method = method.as_str();
+    let end = method.char_indices().nth(policy::CAPTURED_METHOD);
+    end.map_or(method, |(end, _)| &method[..end]).to_owned()
 }
 
 /// The path as it may be logged. Percent signs can hide a secret from the log's own mask, so where they hide something

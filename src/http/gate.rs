@@ -34,6 +34,7 @@ use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::upstream::Link;
 use crate::app::{self, App, KeyEntry, Who};
 use crate::domain::id::SessionId;
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -56,6 +57,7 @@ pub(super) struct Visit {
     buyer: Result<SessionId, Refusal>,
     /// Of a request that came in by the Dashboard's door.
     pub(super) by_door: Option<ByDoor>,
+    pub(super) idempotency_key: Result<Option<IdempotencyKey>, Refusal>,
     pub(super) body: Result<Bytes, Refusal>,
 }
 
@@ -136,15 +138,16 @@ impl Gate {
         let target = (face == Face::Page).then(|| target_of(&request));
         let mut line = AccessLine::new(&self.app, &request, &request_id, now, counted);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
-        let echo = idempotency_echo(&request);
+        let idempotency_key = body::idempotency_key(request.method(), request.headers());
+        let usable_key = idempotency_key.as_ref().ok().and_then(Option::as_ref);
+        let echo = usable_key.and_then(|key| HeaderValue::from_str(key.as_str()).ok());
 
         let mut entry = if request.extensions().contains::<TooLate>() {
             self.enter_too_late(&request, now)
         } else {
             self.enter(&request, now).await
         };
-        let idempotency_key = echo.as_ref().and_then(|key| key.to_str().ok());
-        line.is_from(entry.key.clone(), idempotency_key);
+        line.is_from(entry.key.clone(), usable_key);
         let permit = entry
             .caller
             .as_ref()
@@ -159,8 +162,7 @@ impl Gate {
         let begins = match entry.fault {
             Some(fault) => {
                 line.is_hit_by(fault);
-                let key = body::idempotency_key(request.method(), request.headers());
-                let _place = self.place_of(&entry, key.ok().flatten().as_ref());
+                let _place = self.place_of(&entry, usable_key);
                 self.hold_up(fault, now).await
             }
             None => now,
@@ -169,7 +171,10 @@ impl Gate {
             Some(refusal) => {
                 let named = (&request_id, begins);
                 let answer = match entry.fault {
-                    Some(_) => Box::pin(self.declined(&request, &entry, &body, named)).await,
+                    Some(_) => {
+                        let sent = (usable_key, body.as_ref().ok());
+                        Box::pin(self.declined(&request, &entry, sent, named)).await
+                    }
                     None => None,
                 };
                 let (request, _payload) = request.into_parts();
@@ -188,6 +193,7 @@ impl Gate {
                     caller: entry.caller,
                     buyer: entry.buyer,
                     by_door: entry.by_door,
+                    idempotency_key,
                     body,
                 };
                 match link {
@@ -364,12 +370,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("?")
-}
-
-fn idempotency_echo(request: &ServiceRequest) -> Option<HeaderValue> {
-    let key = body::idempotency_key(request.method(), request.headers());
-    let key = key.ok().flatten()?;
-    HeaderValue::from_str(key.as_str()).ok()
 }
 
 fn note(response: &HttpResponse) -> Note {

@@ -31,7 +31,7 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
-use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, guard, web};
+use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
 
 use self::gate::{Visit, is_preflight};
 pub use self::metrics::serve_metrics;
@@ -74,14 +74,28 @@ fn routes(config: &mut web::ServiceConfig, is_mock: bool) {
 /// A path, and the methods that are said to work where another is tried.
 fn path(path: &'static str, allow: &'static str) -> actix_web::Resource {
     web::resource(path)
-        .route(web::method(Method::OPTIONS).to(move |request| options(request, allow)))
+        .route(by(
+            &[Method::OPTIONS],
+            web::to(move |request| options(request, allow)),
+        ))
         .default_service(web::to(move || refuse(Refusal::MethodNotAllowed { allow })))
 }
 
 /// A path that is only read.
-fn readable(name: &'static str, handler: fn() -> actix_web::Route) -> actix_web::Resource {
-    let read = handler().guard(guard::Any(guard::Get()).or(guard::Head()));
-    path(name, "GET, HEAD, OPTIONS").route(read)
+fn readable(name: &'static str, handler: fn() -> Route) -> actix_web::Resource {
+    path(name, "GET, HEAD, OPTIONS").route(reading(handler()))
+}
+
+/// A route by the methods that read.
+fn reading(route: Route) -> Route {
+    by(&[Method::GET, Method::HEAD], route)
+}
+
+/// A route by these methods only. actix's own guards write down what methods there are, for an answer that is ours.
+fn by(methods: &'static [Method], route: Route) -> Route {
+    route.guard(guard::fn_guard(|context| {
+        methods.contains(&context.head().method)
+    }))
 }
 
 async fn refuse(refusal: Refusal) -> Result<HttpResponse, Refusal> {

@@ -11,11 +11,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS,
 };
-use actix_web::{HttpResponse, guard, web};
+use actix_web::{HttpResponse, web};
 
 use self::pages::error::{Refused, missing_page, refused_page};
-use super::path;
 use super::refusal::describe;
+use super::{path, reading};
 use crate::domain::refusal::Refusal;
 
 const ROOT: &str = "/pay/";
@@ -32,20 +32,18 @@ pub(super) fn is_asset(path: &str) -> bool {
 }
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    let reading = || guard::Any(guard::Get()).or(guard::Head());
     config
         .service(
-            path("/pay/assets/{name}", "GET, HEAD, OPTIONS")
-                .route(web::to(assets::asset).guard(reading())),
+            path("/pay/assets/{name}", "GET, HEAD, OPTIONS").route(reading(web::to(assets::asset))),
         )
         .service(
             path("/pay/{name}", "GET, HEAD, POST, OPTIONS")
-                .route(web::to(visits::page).guard(reading()))
+                .route(reading(web::to(visits::page)))
                 .route(web::to(visits::pay).method(Method::POST)),
         )
         .service(
             path("/pay/{name}/3ds", "GET, HEAD, POST, OPTIONS")
-                .route(web::to(visits::step_page).guard(reading()))
+                .route(reading(web::to(visits::step_page)))
                 .route(web::to(visits::act).method(Method::POST)),
         );
 }

@@ -27,6 +27,7 @@ pub(super) use self::login::link_followed;
 use self::pages::error::{ErrorPage, error_page};
 use self::pages::layout::Frame;
 use super::gate::Visit;
+use super::reading;
 use super::refusal::describe;
 use crate::app::App;
 use crate::app::operators::Operator;
@@ -158,10 +159,6 @@ fn resource(path: &'static str, allow: &'static str) -> actix_web::Resource {
         .default_service(web::to(move || {
             super::refuse(Refusal::MethodNotAllowed { allow })
         }))
-}
-
-fn reading(route: Route) -> Route {
-    route.guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// A page.

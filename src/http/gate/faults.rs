@@ -19,7 +19,6 @@ use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::{RateLimited, Refusal};
 use crate::domain::time::Timestamp;
-use crate::http::body;
 use crate::http::payments::{kept_refusal, respond};
 use crate::http::sending::Extent;
 
@@ -105,15 +104,14 @@ impl Gate {
         &self,
         request: &ServiceRequest,
         entry: &Entry,
-        body: &Result<Bytes, Refusal>,
+        (key, body): (Option<&IdempotencyKey>, Option<&Bytes>),
         (request_id, now): (&HeaderValue, Timestamp),
     ) -> Option<Result<HttpResponse, Refusal>> {
         let refusal = entry
             .fault
             .filter(|fault| fault.end == Some(End::Status(402)))
             .and_then(|fault| refusal_of(&fault))?;
-        let key = body::idempotency_key(request.method(), request.headers());
-        let (key, who, sent) = (key.ok().flatten()?, who(entry)?, body.as_ref().ok()?);
+        let (key, who, sent) = (key?.clone(), who(entry)?, body?);
         let canonical = Json::parse(sent).map_or_else(|_| sent.to_vec(), |json| json.canonical());
         let permit = entry.caller.as_ref().ok();
         let call = Call {
@@ -122,7 +120,7 @@ impl Gate {
             request_id: request_id.to_str().unwrap_or_default().to_owned(),
             refused: kept_refusal,
             now,
-            method: request.method().to_string(),
+            method: request.method().as_str().to_owned(),
             path: request.path().to_owned(),
             query: request.query_string().to_owned(),
             idempotency_key: Some(key),

@@ -7,12 +7,12 @@ pub(super) mod limits;
 pub(super) mod requests;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::dashboard::door;
 use super::gate::Visit;
-use super::{body, path, readable};
+use super::{body, path, readable, reading};
 use crate::domain::fields::Fields;
 use crate::domain::json::Json;
 use crate::domain::refusal::Refusal;
@@ -28,12 +28,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
             path("/_mock/clock", "GET, HEAD, POST, OPTIONS")
-                .route(read(web::to(clock::read)))
+                .route(reading(web::to(clock::read)))
                 .route(web::post().to(clock::set)),
         )
         .service(
             path("/_mock/faults", "GET, HEAD, POST, DELETE, OPTIONS")
-                .route(read(web::to(faults::list)))
+                .route(reading(web::to(faults::list)))
                 .route(web::post().to(faults::add))
                 .route(web::delete().to(faults::remove_all)),
         )
@@ -43,10 +43,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(readable("/_mock/requests", || web::to(requests::list)))
         .service(path("/_mock/limits", "POST, OPTIONS").route(web::post().to(limits::set)))
         .service(path("/_mock/reset", "POST, OPTIONS").route(web::post().to(reset)));
-}
-
-fn read(route: Route) -> Route {
-    route.guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// `POST /_mock/reset`

@@ -7,13 +7,13 @@ mod transactions;
 
 use std::borrow::Cow;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, Route, web};
 
 use super::gate::{Asker, Visit};
 use super::headers::REPLAYED;
-use super::{body, path, readable, refusal};
+use super::{body, by, path, readable, reading, refusal};
 use crate::app::{Answer, Call};
 use crate::domain::idempotency::Reply;
 use crate::domain::json::Json;
@@ -24,7 +24,7 @@ const JSON: &str = "application/json";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let sent = |name, route: fn() -> Route| {
-        path(name, "POST, OPTIONS").route(route().guard(guard::Post()))
+        path(name, "POST, OPTIONS").route(by(&[Method::POST], route()))
     };
     config
         .service(sent("/functions/v1/create-session", || {
@@ -32,8 +32,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         }))
         .service(
             path("/functions/v1/sessions/{id}", "GET, HEAD, PATCH, OPTIONS")
-                .route(web::to(sessions::read).guard(guard::Any(guard::Get()).or(guard::Head())))
-                .route(web::patch().to(sessions::update)),
+                .route(reading(web::to(sessions::read)))
+                .route(by(&[Method::PATCH], web::to(sessions::update))),
         )
         .service(sent("/functions/v1/sessions/{id}/cancel", || {
             web::to(sessions::cancel)
@@ -63,17 +63,16 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// What a request asks for, once it is known who asks.
 pub(super) fn call_of(request: &HttpRequest, visit: &Visit, asker: Asker) -> Result<Call, Refusal> {
-    let idempotency_key = body::idempotency_key(request.method(), request.headers())?;
     Ok(Call {
         who: asker.who,
         permit: asker.permit,
         request_id: visit.request_id(),
         refused: kept_refusal,
         now: visit.now,
-        method: request.method().to_string(),
+        method: request.method().as_str().to_owned(),
         path: request.path().to_owned(),
         query: request.query_string().to_owned(),
-        idempotency_key,
+        idempotency_key: visit.idempotency_key.clone()?,
     })
 }
 
