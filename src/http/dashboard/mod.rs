@@ -86,8 +86,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .route(reading(page()))
             .route(form().method(Method::POST))
     };
+    let entrance = || web::to(|| async { see(HOME) });
     config
-        .service(read("/dashboard", || web::to(|| async { see(HOME) })))
+        .service(read("/dashboard", entrance))
+        .service(read("/dashboard/", entrance))
         .service(both(
             "/dashboard/login",
             || web::to(login::page),

@@ -293,7 +293,7 @@ fn the_log_in_page_says_how_and_asks_for_a_password_only_where_one_is_set() {
 fn who_is_in_goes_on_to_the_keys() {
     let world = World::new();
     let operator = Operator::of(&world);
-    for path in ["/dashboard", "/dashboard/login"] {
+    for path in ["/dashboard", "/dashboard/", "/dashboard/login"] {
         assert_eq!(goes_to(&operator.get(path).send()), "/dashboard/keys");
     }
 }

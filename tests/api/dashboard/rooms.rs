@@ -65,6 +65,7 @@ impl House {
         let mut places = self.pages();
         places.extend([
             "/dashboard".to_owned(),
+            "/dashboard/".to_owned(),
             "/dashboard/events/requests".to_owned(),
             format!("/dashboard/events/keys/{}", self.key.id),
             "/dashboard/keys/key_00000000000000000000".to_owned(),
