@@ -78,6 +78,15 @@ fn fill(server: &Atlas, secret: &str) {
 /// What one client asked for, and what it was answered, in its order.
 type Answers = Mutex<Vec<Vec<u8>>>;
 
+/// Ends the clients, also when what goes on beside them fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_backup_under_load_is_one_moment_after_the_command_began() {
     let temporary = tempfile::tempdir().expect("a directory");
@@ -108,12 +117,12 @@ fn a_backup_under_load_is_one_moment_after_the_command_began() {
             });
         }
         let answered = |answers: &Answers| answers.lock().expect("a lock").len();
-        while clients.iter().any(|answers| answered(answers) < 20) {
-            std::thread::yield_now();
-        }
+        let _over = Over(&is_over);
+        eventually("twenty answers for each client", || {
+            clients.iter().all(|answers| answered(answers) >= 20)
+        });
         before.extend(clients.iter().map(answered));
         made(&directory, &file);
-        is_over.store(true, Ordering::Relaxed);
     });
     drop(server);
     restored(&file, &place);

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::form::{Fields, expiry, sent};
-use super::keys::{checked, checked_limits, limit_fields, once};
+use super::keys::{UNNUMBERED, checked, checked_limits, limit_fields, once};
 use super::pages::fields::Field;
 use super::pages::key::{KeyFacts, KeyForms, KeyPage, key_page};
 use super::pages::key_forms::{RevokeForm, RollForm, UpdateForm};
@@ -202,7 +202,11 @@ pub(super) async fn roll(
         });
     };
     let form = fields.text("once");
-    if form.is_empty() || !desk.app.operators.is_first(&desk.operator, form) {
+    if form.is_empty() {
+        let why = UNNUMBERED.to_owned();
+        return again(&desk, &entry, |forms| forms.roll.problem = Some(why));
+    }
+    if !desk.app.operators.is_first(&desk.operator, form) {
         return Ok(see(&path_of(&entry.key.id, "rolled-once")));
     }
     let seen = desk.app.requests.last();

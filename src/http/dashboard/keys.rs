@@ -121,6 +121,10 @@ fn row(entry: &KeyEntry, now: Timestamp) -> KeyRow {
     }
 }
 
+/// What is wrong with a form that came without its [`once`]. Done, it could be done again.
+pub(super) const UNNUMBERED: &str = "This form came without the number that keeps it from being done twice, so nothing was done. \
+                                     Send it from here.";
+
 /// What makes a form safe to send twice.
 pub(super) fn once() -> Result<String, Refusal> {
     let random: [u8; 16] = entropy::base62()?;
@@ -202,10 +206,15 @@ pub(super) async fn create_page(request: HttpRequest) -> Result<HttpResponse, Re
 pub(super) async fn create(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let (desk, fields) = sent(&request)?;
     let (mut form, new) = read(&desk, &fields);
+    if form.once.is_empty() {
+        form.once = once()?;
+        form.problem = Some(UNNUMBERED.to_owned());
+        return Ok(html(StatusCode::BAD_REQUEST, page_of(&desk.frame, &form)));
+    }
     let Some(new) = new else {
         return Ok(html(StatusCode::BAD_REQUEST, page_of(&desk.frame, &form)));
     };
-    if form.once.is_empty() || !desk.app.operators.is_first(&desk.operator, &form.once) {
+    if !desk.app.operators.is_first(&desk.operator, &form.once) {
         return Ok(see(&format!("{HOME}?done=made-once")));
     }
     let seen = desk.app.requests.last();

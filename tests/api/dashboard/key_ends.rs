@@ -56,6 +56,29 @@ fn a_roll_sent_twice_rolls_once() {
 }
 
 #[test]
+fn a_form_without_its_number_does_nothing_and_comes_back_with_one() {
+    let world = World::new();
+    let key = world.key();
+    let operator = Operator::of(&world);
+    let (name, mode) = (("name", "Another"), ("mode", "test"));
+    for (place, fields, form) in [
+        ("/dashboard/keys/new".to_owned(), vec![name, mode], "create"),
+        (path(&key, "/roll"), vec![("grace", "0s")], "roll"),
+    ] {
+        let page = page_of(&operator.post(&place, &fields), 400);
+        assert!(page.holds("so nothing was done"), "{place}");
+        let number = page.id(form).field("once");
+        assert!(number.is_some_and(|once| !once.is_empty()), "{place}");
+    }
+    assert_eq!(order(&world, &key.secret).status, 201, "not rolled");
+    assert_eq!(
+        operator.rows("/dashboard/keys", "keys").len(),
+        1,
+        "not made"
+    );
+}
+
+#[test]
 fn a_grace_that_is_none_rolls_nothing() {
     let world = World::new();
     let key = world.key();
