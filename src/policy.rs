@@ -178,6 +178,11 @@ pub const FORMS_REMEMBERED: usize = 64;
 pub const REQUEST_LOG: usize = 1_000;
 /// Requests of strangers that are kept besides.
 pub const REQUEST_LOG_STRANGERS: usize = 250;
+/// Of those, as many a second are kept whole, with headers and bodies, as are kept at all; of any more only what the list
+/// shows.
+pub const WHOLE_PER_SECOND: usize = REQUEST_LOG;
+/// The same of strangers.
+pub const WHOLE_PER_SECOND_STRANGERS: usize = REQUEST_LOG_STRANGERS;
 /// Bytes that each of the two may take; an ordinary request takes 2 KB.
 pub const REQUEST_LOG_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes kept of a body that is to be looked at, and of all headers together.

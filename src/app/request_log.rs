@@ -1,6 +1,8 @@
 //! The latest requests, for the Dashboard: in memory only, bounded in number and in bytes. Requests of known keys and
 //! those of strangers have rings of their own, so that noise pushes nothing out that matters.
 
+mod budget;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use self::budget::Budget;
 use super::KeyEntry;
 use super::forward::Reached;
 use crate::domain::fault::Fault;
@@ -50,6 +53,8 @@ pub struct Exchange {
     pub reached: Option<Reached>,
     /// What went wrong because somebody asked the mock for it.
     pub fault: Option<Fault>,
+    /// Too many came within its second, so its headers and bodies were left out.
+    pub is_brief: bool,
     /// Lines `name: value`, as far as they are kept.
     pub request_headers: String,
     /// What was sent, as far as it is kept.
@@ -133,6 +138,8 @@ impl Exchange {
 /// The latest requests.
 pub struct RequestLog {
     rings: RwLock<Rings>,
+    whole_of_keys: Budget,
+    whole_of_strangers: Budget,
     /// Told a number now and then, so that those who watch look before what they watch for is forgotten.
     hurry: watch::Sender<u64>,
     /// Places for those who watch.
@@ -188,6 +195,8 @@ impl Default for RequestLog {
     fn default() -> Self {
         Self {
             rings: RwLock::default(),
+            whole_of_keys: Budget::new(policy::WHOLE_PER_SECOND),
+            whole_of_strangers: Budget::new(policy::WHOLE_PER_SECOND_STRANGERS),
             hurry: watch::Sender::default(),
             places: Arc::new(Semaphore::new(policy::WATCHERS)),
         }
@@ -207,6 +216,16 @@ impl Rings {
 }
 
 impl RequestLog {
+    /// Whether a request that came `at` this moment may be kept with headers and bodies.
+    pub fn has_room_for_whole(&self, is_of_key: bool, at: Timestamp) -> bool {
+        let budget = if is_of_key {
+            &self.whole_of_keys
+        } else {
+            &self.whole_of_strangers
+        };
+        budget.take(at)
+    }
+
     /// Keeps a request and forgets the oldest.
     pub fn push(&self, mut exchange: Arc<Exchange>) {
         let mut rings = self.rings.write();

@@ -48,6 +48,8 @@ pub(super) struct AccessLine {
     face: Option<Face>,
     /// What a developer may want to look back on.
     is_kept: bool,
+    /// With headers and bodies.
+    is_whole: bool,
     exchange: Arc<Exchange>,
 }
 
@@ -67,18 +69,12 @@ impl AccessLine {
                 String::new()
             }
         };
-        let headers = if is_kept {
-            lines(request.headers())
-        } else {
-            String::new()
-        };
         let exchange = Exchange {
             at,
             request_id: request_id.to_str().unwrap_or("-").to_owned(),
             method: beginning(request.method()),
             path: request.path().to_owned(),
             query: text(request.query_string()),
-            request_headers: headers,
             ..Exchange::default()
         };
         Self {
@@ -86,6 +82,7 @@ impl AccessLine {
             started: Instant::now(),
             face,
             is_kept,
+            is_whole: false,
             exchange: Arc::new(exchange),
         }
     }
@@ -102,13 +99,23 @@ impl AccessLine {
         }
     }
 
-    /// Remembers who it came from, and the key that makes it safe to repeat.
+    /// Remembers who it came from, the key that makes it safe to repeat, and its headers. Of every request that is what
+    /// a developer looks at in the mock; a server leaves out what would not last until anybody looks.
     pub(super) fn is_from(
         &mut self,
         key: Option<Arc<KeyEntry>>,
         idempotency_key: Option<&IdempotencyKey>,
+        headers: &HeaderMap,
     ) {
+        let (app, at) = (&self.app, self.exchange.at);
+        let has_room = || app.requests.has_room_for_whole(key.is_some(), at);
+        self.is_whole = self.is_kept && (app.settings.mock || has_room());
+        let (is_whole, is_brief) = (self.is_whole, self.is_kept && !self.is_whole);
         self.note(|exchange| {
+            exchange.is_brief = is_brief;
+            if is_whole {
+                exchange.request_headers = lines(headers);
+            }
             exchange.key = key;
             exchange.idempotency_key = idempotency_key.map(|key| key.as_str().to_owned());
         });
@@ -126,7 +133,7 @@ impl AccessLine {
 
     /// Remembers what was sent. Card numbers and the like are masked before anything else can see them.
     pub(super) fn came(&mut self, body: &Bytes) {
-        if self.is_kept && !body.is_empty() {
+        if self.is_whole && !body.is_empty() {
             let kept = Captured::masked(body);
             self.note(|exchange| exchange.request_body = kept);
         }
@@ -134,7 +141,7 @@ impl AccessLine {
 
     /// Remembers how it is answered.
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap, note: Note) {
-        let is_kept = self.is_kept;
+        let is_whole = self.is_whole;
         self.note(|exchange| {
             exchange.status = Some(status);
             match note {
@@ -142,7 +149,7 @@ impl AccessLine {
                 Note::Replayed => exchange.replayed = true,
                 Note::RefusedBy(scope) => exchange.refused_by = Some(scope),
             }
-            if is_kept {
+            if is_whole {
                 exchange.response_headers = lines(headers);
             }
         });
@@ -155,7 +162,7 @@ impl AccessLine {
 
     /// Remembers a part of the answer's body.
     pub(super) fn went(&mut self, chunk: &Bytes) {
-        if self.is_kept {
+        if self.is_whole {
             self.note(|exchange| exchange.response_body.append(chunk));
         }
     }

@@ -147,7 +147,7 @@ impl Gate {
         } else {
             self.enter(&request, now).await
         };
-        line.is_from(entry.key.clone(), usable_key);
+        line.is_from(entry.key.clone(), usable_key, request.headers());
         let permit = entry
             .caller
             .as_ref()

@@ -136,6 +136,7 @@ pub(super) async fn one(
         .ok_or(Refusal::RequestNotFound)?;
     let view = RequestPage {
         row: row(&desk.app, &exchange),
+        is_brief: exchange.is_brief,
         sent: message(&exchange.request_headers, &exchange.request_body),
         answered: message(&exchange.response_headers, &exchange.response_body),
         reached: exchange

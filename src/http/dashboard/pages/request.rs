@@ -14,6 +14,8 @@ use super::words::{count, took};
 pub(in crate::http) struct RequestPage {
     /// What the list shows of it.
     pub(in crate::http) row: RequestRow,
+    /// Headers and bodies were left out.
+    pub(in crate::http) is_brief: bool,
     /// What was sent.
     pub(in crate::http) sent: Message,
     /// What was answered.
@@ -94,19 +96,29 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
             body: html! {
                 (facts(view))
                 @if let Some(differences) = &view.differences { (differing(differences)) }
-                div.sides {
-                    (message("sent", "Sent", &view.sent))
-                    (message("answered", "Answered", &view.answered))
-                }
-                section aria-labelledby="again-title" {
-                    h2 #again-title { "Send it again" }
-                    p { "Put the key's secret into the variable ATLAS_KEY first; it is not kept here. What was \
-                        masked above is masked here too." }
-                    (parts::code_block("curl", "curl", &curl(view)))
+                @if view.is_brief {
+                    p #brief { "Headers and bodies of this request are not kept: too many came within its second." }
+                } @else {
+                    (exchanged(view))
                 }
             },
         },
     )
+}
+
+fn exchanged(view: &RequestPage) -> Markup {
+    html! {
+        div.sides {
+            (message("sent", "Sent", &view.sent))
+            (message("answered", "Answered", &view.answered))
+        }
+        section aria-labelledby="again-title" {
+            h2 #again-title { "Send it again" }
+            p { "Put the key's secret into the variable ATLAS_KEY first; it is not kept here. What was \
+                masked above is masked here too." }
+            (parts::code_block("curl", "curl", &curl(view)))
+        }
+    }
 }
 
 fn facts(view: &RequestPage) -> Markup {
