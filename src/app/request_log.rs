@@ -53,7 +53,7 @@ pub struct Exchange {
     pub reached: Option<Reached>,
     /// What went wrong because somebody asked the mock for it.
     pub fault: Option<Fault>,
-    /// Too many came within its second, so its headers and bodies were left out.
+    /// Its headers and bodies were left out: too many came within its second, or it ended before it was known whose it is.
     pub is_brief: bool,
     /// Lines `name: value`, as far as they are kept.
     pub request_headers: String,

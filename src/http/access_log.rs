@@ -75,6 +75,7 @@ impl AccessLine {
             method: beginning(request.method()),
             path: request.path().to_owned(),
             query: text(request.query_string()),
+            is_brief: is_kept,
             ..Exchange::default()
         };
         Self {

@@ -97,7 +97,8 @@ pub(in crate::http) fn request_page(frame: &Frame, view: &RequestPage) -> Markup
                 (facts(view))
                 @if let Some(differences) = &view.differences { (differing(differences)) }
                 @if view.is_brief {
-                    p #brief { "Headers and bodies of this request are not kept: too many came within its second." }
+                    p #brief { "Headers and bodies of this request are not kept: too many came within its second, or it ended \
+                        before it was known whose it is." }
                 } @else {
                     (exchanged(view))
                 }
