@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::{Answer, Atlas, BINARY, Client, has_tool, read_log, run, text};
+use crate::process::{Answer, Atlas, BINARY, Client, eventually, has_tool, read_log, run, text};
 
 const OURS: u32 = 6;
 /// The formats before that differ from each other in how rows lie.
@@ -20,7 +20,16 @@ fn opened(directory: &Path) -> sled::Db {
         }
     }
     let config = sled::Config::new().path(store).segment_size(8 << 20);
-    config.open().expect("opens")
+    // Another test may begin a process at this moment, and until that runs its own program it holds every lock of this one.
+    let mut db = None;
+    eventually("nobody holds the store", || {
+        db = match config.open() {
+            Err(sled::Error::Io(e)) if e.to_string().contains("could not acquire lock") => None,
+            opened => Some(opened.expect("opens")),
+        };
+        db.is_some()
+    });
+    db.expect("opens")
 }
 
 /// Makes the store one of this format.
