@@ -22,6 +22,7 @@ mod fixtures;
 mod install;
 mod interrupted;
 mod logs;
+mod memory;
 mod metrics;
 mod migration;
 mod mock;
