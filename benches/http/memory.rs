@@ -29,7 +29,7 @@ pub fn measure(is_wanted: &dyn Fn(&str) -> bool) -> Outcome<Vec<Row>> {
     let secret = make_key(&data, "test")?;
     first.stop()?;
     let server = Server::atlas(&data)?;
-    // What a start leaves behind is given back within a moment.
+    // Idle is a server whose first upkeep is done.
     std::thread::sleep(Duration::from_secs(1));
     let idle = server.resident()?;
     let (records, took) = fill(&server, &secret)?;

@@ -4,19 +4,12 @@ use std::path::Path;
 
 use crate::process::Atlas;
 
-/// Kilobytes of memory that is the process's own, when it is ready.
-fn own(server: &Atlas) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).ok()?;
-    let line = status.lines().find(|line| line.starts_with("RssAnon"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// Starts, and stops again; tells what it held in between.
+/// Starts, and stops again; tells what it held in between of memory that is its own, in KiB.
 fn held(directory: &Path) -> Option<u64> {
     let server = Atlas::serve(directory, &[]);
-    let own = own(&server);
+    let held = server.memory("RssAnon");
     assert!(server.terminate().success());
-    own
+    held
 }
 
 #[test]
@@ -32,7 +25,7 @@ fn a_store_that_is_opened_again_takes_no_more_memory_than_a_new_one() {
         let again = held(temporary.path()).expect("told once");
         assert!(
             again < most,
-            "{again} kB instead of {at_first}: see .cargo/config.toml"
+            "{again} KiB instead of {at_first}: see .cargo/config.toml"
         );
     }
 }

@@ -88,6 +88,14 @@ impl Atlas {
         self.child.id()
     }
 
+    /// What `/proc` says of its memory under this name, in KiB; None where the system does not say.
+    pub fn memory(&self, name: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let told = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let number = told.strip_prefix(':')?.split_whitespace().next()?;
+        number.parse().ok()
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.kill_here();

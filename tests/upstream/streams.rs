@@ -14,11 +14,8 @@ const GROWTH_MAX: u64 = 32 * 1024;
 
 /// The most memory that the process ever had, in KiB.
 fn peak_memory(world: &World) -> u64 {
-    let path = format!("/proc/{}/status", world.server().pid());
-    let status = std::fs::read_to_string(path).expect("a running process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.expect("VmHWM").parse().expect("a number")
+    let most = world.server().memory("VmHWM");
+    most.expect("a running process")
 }
 
 /// A part of which no two bytes beside each other are alike.
