@@ -90,13 +90,11 @@ impl Captured {
         }
     }
 
-    /// Adds a part. A body that comes in one part, as nearly all do, is not copied.
-    pub fn append(&mut self, part: &Bytes) {
+    /// Adds a part. It is copied, since a share of it would hold the whole buffer that it lies in, of some KiB.
+    pub fn append(&mut self, part: &[u8]) {
         const MOST: usize = policy::CAPTURED_BODY + policy::CAPTURED_MARGIN;
         let room = MOST.saturating_sub(self.bytes.len());
-        if self.length == 0 && part.len() <= room {
-            self.bytes = part.clone();
-        } else if room > 0 {
+        if room > 0 {
             let more = &part[..part.len().min(room)];
             self.bytes = Bytes::from([&self.bytes, more].concat());
         }
@@ -333,6 +331,15 @@ impl RequestLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_body_holds_nothing_else() {
+        let buffer = Bytes::from(vec![b'x'; 8 * 1024]);
+        let mut kept = Captured::default();
+        kept.append(&buffer.slice(..10));
+        assert!(buffer.is_unique());
+        assert_eq!((&kept.bytes[..], kept.length), (&b"xxxxxxxxxx"[..], 10));
+    }
 
     /// A request of a stranger with `bytes` bytes in one of its texts.
     fn heavy(text: fn(&mut Exchange) -> &mut String, bytes: usize) -> Arc<Exchange> {
