@@ -148,6 +148,11 @@ fn the_upstream_learns_who_asked_and_from_where() {
     let id = reply.header("x-request-id");
     assert!(id.starts_with("req_"), "{id}");
     assert_eq!(hits[1].header("x-request-id"), id);
+
+    // A target that names its host says more than `Host` does.
+    world.send(&Call::get("http://pay.example/functions/v1/c").with("Host", "other.example"));
+    let hits = world.upstream.wait_for(3);
+    assert_eq!(hits[2].header("x-forwarded-host"), "pay.example");
 }
 
 #[test]
