@@ -39,7 +39,8 @@ fn what_was_done_or_refused_for_good_is_kept() {
 fn what_may_end_otherwise_next_time_is_not_kept_and_the_key_is_free() {
     let world = World::new();
     for status in [
-        300, 301, 302, 303, 304, 307, 308, 401, 403, 408, 409, 429, 500, 501, 502, 503, 504, 599,
+        300, 301, 302, 303, 304, 307, 308, 401, 403, 408, 409, 421, 425, 429, 500, 501, 502, 503,
+        504, 599,
     ] {
         let key = format!("status_{status}");
         let body: &[u8] = if status == 304 { b"" } else { b"no" };

@@ -6,10 +6,11 @@ use crate::app::upstream::{Answer, Body, Cut};
 use crate::domain::idempotency::{Kept, Reply};
 use crate::policy;
 
-/// Whether this answer says what became of a request for good. Any other may be different the next time.
+/// Whether this answer says what became of a request for good. Any other may be different the next time: 421 and 425 ask
+/// for that (RFC 9110, 15.5.20; RFC 8470, 5.2).
 pub(super) const fn is_final(status: u16) -> bool {
     match status {
-        401 | 403 | 408 | 409 | 429 => false,
+        401 | 403 | 408 | 409 | 421 | 425 | 429 => false,
         _ => status / 100 == 2 || status / 100 == 4,
     }
 }
@@ -23,7 +24,7 @@ pub(super) const fn is_doubtful(status: u16) -> bool {
 /// Whether an answer that is not final leaves it open whether the request was done, by an upstream that would do it
 /// again. Only these say that it was not.
 pub(super) const fn leaves_open(status: u16, is_idempotent: bool) -> bool {
-    !is_idempotent && !matches!(status, 401 | 403 | 409 | 429 | 503)
+    !is_idempotent && !matches!(status, 401 | 403 | 409 | 421 | 425 | 429 | 503)
 }
 
 /// Reads an answer as far as one is kept; gives what is to be kept of it, and so much of its body as was read.
