@@ -131,7 +131,7 @@ impl Gate {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let now = self.app.clock.now();
         let running = connection_of(&request).map(|activity| activity.begins());
-        let is_last = is_last(&request);
+        let (is_last, version) = (is_last(&request), request.version());
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let counted = self.counted_as(face, routed_path(&request));
@@ -216,6 +216,7 @@ impl Gate {
             request_id: &request_id,
             now: now.plus(line.elapsed()),
             is_last,
+            version,
             face,
             frame,
             asked: (&line.so_far().method, target.as_deref()),

@@ -224,7 +224,7 @@ impl Caller {
             let read = self.0.read_until(b'\n', &mut bytes).ok()?;
             (read > 0).then_some(())?;
         }
-        let mut headers = [httparse::EMPTY_HEADER; 128];
+        let mut headers = [httparse::EMPTY_HEADER; 1_100];
         let mut parsed = httparse::Response::new(&mut headers);
         parsed.parse(&bytes).expect("a head");
         let headers = parsed.headers.iter();

@@ -102,18 +102,28 @@ fn a_repetition_that_is_declined_settles_the_claim_and_one_that_is_refused_does_
 /// Asks until a request has come on a connection that had carried one, which was closed before a byte of the answer, and
 /// gives how it was answered once we had sent it again: the upstream then said this.
 fn answer_of_the_second_sending(world: &World, call: &Call, said: &Answer) -> Reply {
-    for _ in 0..200 {
+    answer_of_a_second_sending(world, said, |_| call.clone()).1
+}
+
+/// The same of a request that is another each time, and which of them it was.
+fn answer_of_a_second_sending(
+    world: &World,
+    said: &Answer,
+    call: impl Fn(usize) -> Call,
+) -> (Call, Reply) {
+    for attempt in 0..200 {
+        let call = call(attempt);
         world.upstream.always(vec![Step::Work]);
         world.send(&Call::get(PATH)).expect_status(200);
         let kept = [vec![Step::CloseIfKept], said.clone()].concat();
         world.upstream.always(kept);
         let before = world.upstream.hits().len();
-        let reply = world.send(call);
+        let reply = world.send(&call);
         let hits = world.upstream.hits();
         world.upstream.always(vec![Step::Work]);
         if hits[before].turn > 1 {
             assert_eq!(hits.len(), before + 2, "sent twice");
-            return reply;
+            return (call, reply);
         }
     }
     panic!("no connection is used again");
@@ -150,6 +160,40 @@ fn our_own_repetition_that_is_not_answered_for_good_leaves_open_what_the_first_s
             assert_eq!((reply.status, reply.header("x-any")), (status, "theirs"));
         }
         assert_eq!(world.claims().len(), 0, "without a key nothing is claimed");
+    }
+}
+
+/// "Already charged", said of the second sending, must not be kept as what became of the request.
+#[test]
+fn our_own_repetition_that_is_refused_leaves_open_what_the_first_sending_did() {
+    let world = World::new();
+    for status in [400, 404, 422] {
+        let said = answer(status, &[], b"it may be about the second sending");
+        let keyed = |attempt| Call::keyed(&format!("order_{status}_{attempt}"));
+        let (call, reply) = answer_of_a_second_sending(&world, &said, keyed);
+        assert_eq!((reply.status, reply.replayed()), (status, false));
+        let claim = world.claim();
+        assert_eq!(claim["state"], "unknown", "{claim}");
+        let again = world.send(&call);
+        assert_eq!((again.status, again.replayed()), (201, false), "{again}");
+        assert!(world.send(&call).replayed());
+        assert_eq!(world.claims().len(), 0);
+    }
+}
+
+/// Nobody knows what it does when it is done twice, and it has no key by which the upstream would.
+#[test]
+fn a_method_that_nobody_knows_goes_up_once() {
+    let world = World::new();
+    for method in ["CHARGE", "COPY", "LOCK"] {
+        for _ in 0..10 {
+            world.upstream.always(vec![Step::Work]);
+            world.send(&Call::get(PATH)).expect_status(200);
+            world.upstream.always(vec![Step::CloseIfKept, Step::Work]);
+            let before = world.upstream.hits().len();
+            world.send(&Call::new(method, PATH)).expect_status(200);
+            assert_eq!(world.upstream.hits().len(), before + 1, "{method}");
+        }
     }
 }
 

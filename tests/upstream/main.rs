@@ -23,6 +23,7 @@ mod keys;
 mod kills;
 mod modes;
 mod nginx;
+mod odd_heads;
 mod outcomes;
 mod paths;
 #[path = "../binary/port.rs"]

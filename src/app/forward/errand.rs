@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 use super::keeping::{self, is_doubtful, is_final, leaves_open};
 use super::{Coming, Forwarded, Head, Outcome, Reached};
 use crate::app::once::Claim;
+use crate::app::upstream::headers::goes_under_key;
 use crate::app::upstream::{self, Busy, Cut, Fault, Link, Passage};
 use crate::app::{App, Call, Who};
 use crate::clock::Stopwatch;
@@ -71,7 +72,7 @@ impl Errand {
             .send(self.request, self.link.again(&call.method))
             .await;
         let reached = Some(reached(&self.app, call, &sent, watch.elapsed()));
-        let does = matches!(call.method.as_str(), "POST" | "PATCH");
+        let does = goes_under_key(&call.method);
         let answer = match sent {
             // It was sent twice, and this says nothing of the first time.
             Ok(answer) if answer.is_of_repetition && does && !is_final(answer.status) => {
@@ -125,6 +126,7 @@ impl Errand {
         let sent = passage.send(request, link.again(&call.method)).await;
         let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
         let next = next(&call, &link);
+        let is_repeated = |answer: &upstream::Answer| is_resumed || answer.is_of_repetition;
         let give = async |answer| {
             let given = pass(answer, Bytes::new()).await;
             given.map_err(|fault| refusal(&call, fault, next))
@@ -141,14 +143,13 @@ impl Errand {
                 Err(refusal(&call, Fault::OutcomeUnknown(why), next))
             }
             Ok(answer)
-                if is_final(answer.status) && !(is_resumed && is_doubtful(answer.status)) =>
+                if is_final(answer.status)
+                    && !(is_repeated(&answer) && is_doubtful(answer.status)) =>
             {
                 app.keep_answer(&call, &claim, answer, next).await
             }
             Ok(answer)
-                if is_resumed
-                    || answer.is_of_repetition
-                    || leaves_open(answer.status, link.is_idempotent()) =>
+                if is_repeated(&answer) || leaves_open(answer.status, link.is_idempotent()) =>
             {
                 give(answer).await
             }

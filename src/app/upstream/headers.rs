@@ -222,6 +222,11 @@ fn named<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         .collect()
 }
 
+/// Whether a request of this method goes up under an `Idempotency-Key`.
+pub fn goes_under_key(method: &str) -> bool {
+    matches!(method, "POST" | "PATCH")
+}
+
 /// The key under which the upstream knows a request: on POST and PATCH, the client's, or a random one where it sent
 /// none. Accounts share the upstream, so the key of any but the default account has the account's name before it; a name
 /// has no colon, so none is like another's.
@@ -233,7 +238,7 @@ pub fn idempotency_key(
     account: &Account,
     client: Option<&IdempotencyKey>,
 ) -> Result<Option<String>, NoEntropy> {
-    if !matches!(method, "POST" | "PATCH") {
+    if !goes_under_key(method) {
         return Ok(None);
     }
     let Some(key) = client else {

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::aim::Aim;
 use super::body::Body;
 use super::dial::Dialler;
-use super::headers::down;
+use super::headers::{down, goes_under_key};
 use super::pool::{Connection, Lost, Pool};
 use super::turn::Turn;
 use crate::app::outbound::{https, no_roots, system_roots};
@@ -151,10 +151,11 @@ impl Link {
         self.is_idempotent
     }
 
-    /// Whether a request may go up again by itself, under the same `Idempotency-Key` if it has one.
+    /// Whether a request may go up again by itself, under the same `Idempotency-Key` if it has one. Of a method that nobody
+    /// here knows, nobody knows what it does twice (RFC 9110, 9.2.2).
     pub fn again(&self, method: &str) -> Again {
         let harmless = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
-        if harmless || self.is_idempotent {
+        if harmless || (self.is_idempotent && goes_under_key(method)) {
             Again::Once
         } else {
             Again::Never
@@ -298,6 +299,10 @@ impl Passage {
             | StatusCode::GATEWAY_TIMEOUT => self.turn.note(false),
             _ => self.turn.answered(),
         }
+        let is_chunked = match is_chunked(&head.headers) {
+            Ok(is_chunked) => is_chunked,
+            Err(why) => return self.fail(Fault::OutcomeUnknown(why)),
+        };
         Ok(Answer {
             status: head.status.as_u16(),
             headers: down(&head.headers),
@@ -306,7 +311,7 @@ impl Passage {
             body: Body::new(
                 incoming,
                 connection,
-                head.headers.contains_key(TRANSFER_ENCODING) || self.link.url.is_https(),
+                is_chunked || self.link.url.is_https(),
                 self.link.answer_timeout,
                 self.turn,
                 self.place,
@@ -328,6 +333,18 @@ impl fmt::Debug for Passage {
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether a body comes in chunks. No other coding was asked for (RFC 9112, 7.4), and none can be undone here; `identity`
+/// is how it was once said that there is none (RFC 2616, 3.6).
+fn is_chunked(headers: &HeaderMap) -> Result<bool, String> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next().map(HeaderValue::as_bytes), lines.next()) {
+        (None, _) => Ok(false),
+        (Some(line), None) if line.eq_ignore_ascii_case(b"chunked") => Ok(true),
+        (Some(line), None) if line.eq_ignore_ascii_case(b"identity") => Ok(false),
+        _ => Err("its answer has a transfer coding that nobody asked for".to_owned()),
+    }
 }
 
 /// As it is sent, and hidden from whoever prints headers.

@@ -147,7 +147,12 @@ impl Pool {
         let wire = self.dialler.dial().await.map_err(Lost::Unconnected)?;
         let progress = wire.progress();
         let mut builder = http1::Builder::new();
-        let builder = builder.max_buf_size(policy::UPSTREAM_HEAD);
+        let builder = builder
+            .max_buf_size(policy::UPSTREAM_HEAD)
+            .max_headers(policy::UPSTREAM_HEADERS)
+            // What a proxy has to mend (RFC 9112, 5.1 and 5.2).
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true);
         let shaken = builder.handshake(TokioIo::new(wire)).await;
         let (sender, connection) = shaken.map_err(|e| Lost::Unconnected(first_cause(&e)))?;
         let (pool, pause) = (Arc::downgrade(self), self.span / 4);

@@ -1,9 +1,10 @@
 //! The last thing that happens to an answer: the right error body, and the headers that every answer carries.
 
-use actix_web::http::ConnectionType;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Version};
 use actix_web::{Error, HttpResponse};
 
 use super::Gate;
@@ -53,6 +54,7 @@ pub(super) struct Dressing<'a> {
     pub(super) now: Timestamp,
     /// The connection ends with it.
     pub(super) is_last: bool,
+    pub(super) version: Version,
     pub(super) face: Face,
     pub(super) frame: Option<Frame>,
     /// Method, and for a page path and query.
@@ -123,8 +125,12 @@ impl Gate {
         if let Some(echo) = echo {
             headers.insert(IDEMPOTENCY_KEY, echo);
         }
-        if dressing.is_last || *self.app.stopping.borrow() {
-            let head = response.head_mut();
+        // Who speaks HTTP/1.0 knows no chunks: a body without a length ends with its connection (RFC 9112, 6.1).
+        let ends_with_connection =
+            dressing.version < Version::HTTP_11 && response.body().size() == BodySize::Stream;
+        let head = response.head_mut();
+        head.no_chunking(ends_with_connection);
+        if dressing.is_last || ends_with_connection || *self.app.stopping.borrow() {
             head.set_connection_type(ConnectionType::Close);
         }
         response
