@@ -113,13 +113,22 @@ where
             })
             .finish(routes())
             .new_service(());
-        let http2 = routes().new_service(());
-        let (acceptor, stopping, open) = (acceptor.clone(), stopping.clone(), open.clone());
+        // HTTP/2 is agreed on over TLS only.
+        let secure = acceptor
+            .clone()
+            .map(|acceptor| (acceptor, routes().new_service(())));
+        let (stopping, open) = (stopping.clone(), open.clone());
         async move {
+            let secure = match secure {
+                None => None,
+                Some((acceptor, http2)) => Some(Secure {
+                    acceptor,
+                    http2: Rc::new(http2.await?),
+                }),
+            };
             let http = Rc::new(Http {
                 http1: http1.await?,
-                http2: Rc::new(http2.await?),
-                acceptor,
+                secure,
                 patience,
                 stopping,
                 open,
@@ -139,13 +148,19 @@ where
 /// What serves the connections of a thread.
 struct Http<H1, H2, T> {
     http1: H1,
-    http2: Rc<H2>,
-    acceptor: Option<TlsAcceptor>,
+    /// None where connections are in clear.
+    secure: Option<Secure<H2>>,
     patience: Patience,
     /// Comes to an end when the server stops.
     stopping: T,
     /// Counts them.
     open: Connections,
+}
+
+/// What serves connections over TLS besides.
+struct Secure<H2> {
+    acceptor: TlsAcceptor,
+    http2: Rc<H2>,
 }
 
 impl<H1, H2, B, T, F> Http<H1, H2, T>
@@ -161,22 +176,22 @@ where
     async fn serve(&self, stream: TcpStream) {
         let _open = self.open.open();
         let peer = stream.peer_addr().ok();
-        let (stream, is_h2) = match &self.acceptor {
-            None => (Stream::clear(stream), false),
-            Some(acceptor) => {
+        let (stream, http2) = match &self.secure {
+            None => (Stream::clear(stream), None),
+            Some(Secure { acceptor, http2 }) => {
                 let accepting = tls::accept(acceptor, stream, self.patience.handshake);
                 // In a box, as below: what a connection needs for a while only takes no room for its whole life.
                 match Box::pin(accepting).await {
                     Some(stream) => {
                         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-                        (Stream::tls(stream, is_h2), is_h2)
+                        (Stream::tls(stream, is_h2), is_h2.then_some(http2))
                     }
                     None => return,
                 }
             }
         };
-        if is_h2 {
-            let (service, stopping) = (Rc::clone(&self.http2), (self.stopping)());
+        if let Some(http2) = http2 {
+            let (service, stopping) = (Rc::clone(http2), (self.stopping)());
             return Box::pin(h2::serve(stream, peer, service, self.patience, stopping)).await;
         }
         let activity = Rc::clone(&stream.activity);
