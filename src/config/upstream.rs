@@ -150,7 +150,7 @@ macro_rules! given {
                 env = concat!($variable, "_CONNECTIONS"),
                 value_name = "N",
                 value_parser = connections,
-                help = "Requests to it at once, 1 to 10000 [default: 256]",
+                help = "Requests to it at once, 1 to 10000 [default: 128]",
             )]
             connections: Option<usize>,
             #[arg(
