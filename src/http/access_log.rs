@@ -185,6 +185,8 @@ fn lines(headers: &HeaderMap) -> String {
         }
         out.push(b'\n');
     }
+    // They may be kept for long.
+    out.shrink_to_fit();
     // Nearly always it is text, and found to be that in one look at all of it.
     String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }

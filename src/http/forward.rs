@@ -49,23 +49,33 @@ impl From<Result<HttpResponse, Refusal>> for Returned {
 }
 
 /// Sends a request up. It is let go of before that: of a thousand that wait for their answers, only what goes up is held.
-pub(super) async fn forward(request: HttpRequest, visit: Visit, link: &Arc<Link>) -> Returned {
-    let is_of_head = *request.method() == Method::HEAD;
-    let request_id = visit.request_id();
-    let course = course(&request, visit, link);
-    drop(request);
-    let errand = match course {
-        Ok(Course::Errand(errand)) => errand,
-        Ok(Course::Replay(reply)) => {
-            let replayed = true;
-            return Ok(respond(Answer { reply, replayed })).into();
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` has room for its arguments twice"
+)]
+pub(super) fn forward(
+    request: HttpRequest,
+    visit: Visit,
+    link: &Arc<Link>,
+) -> impl Future<Output = Returned> {
+    async move {
+        let is_of_head = *request.method() == Method::HEAD;
+        let request_id = visit.request_id();
+        let course = course(&request, visit, link);
+        drop(request);
+        let errand = match course {
+            Ok(Course::Errand(errand)) => errand,
+            Ok(Course::Replay(reply)) => {
+                let replayed = true;
+                return Ok(respond(Answer { reply, replayed })).into();
+            }
+            Err(refusal) => return Err(refusal).into(),
+        };
+        let Outcome { answer, reached } = errand.run().await;
+        Returned {
+            answer: answer.map(|answer| fresh(answer, is_of_head, request_id)),
+            reached,
         }
-        Err(refusal) => return Err(refusal).into(),
-    };
-    let Outcome { answer, reached } = errand.run().await;
-    Returned {
-        answer: answer.map(|answer| fresh(answer, is_of_head, request_id)),
-        reached,
     }
 }
 

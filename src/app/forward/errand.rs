@@ -43,7 +43,8 @@ impl Errand {
             Err(refusal) => return Err(refusal).into(),
         };
         match self.open.take() {
-            None => self.run_plain(passage).await,
+            // In a box, or whoever waits for a place would have the room for it.
+            None => Box::pin(self.run_plain(passage)).await,
             Some(open) => self.run_attended(open, passage).await,
         }
     }

@@ -156,8 +156,9 @@ impl Pool {
         let shaken = builder.handshake(TokioIo::new(wire)).await;
         let (sender, connection) = shaken.map_err(|e| Lost::Unconnected(first_cause(&e)))?;
         let (pool, pause) = (Arc::downgrade(self), self.span / 4);
+        // In a box, or the task would have room for it twice.
+        let mut connection = Box::pin(connection);
         let work = tokio::spawn(async move {
-            let mut connection = std::pin::pin!(connection);
             // How it ends is told to whoever waits for an answer.
             while tokio::time::timeout(pause, &mut connection).await.is_err() {
                 if let Some(pool) = pool.upgrade() {
