@@ -32,6 +32,11 @@ impl Faults {
         Ok(rule)
     }
 
+    /// Whether there are any.
+    pub fn any(&self) -> bool {
+        !self.0.lock().is_empty()
+    }
+
     /// Every rule, oldest first.
     pub fn all(&self) -> Vec<Rule> {
         self.0.lock().clone()

@@ -124,7 +124,7 @@ impl Gate {
     }
 
     /// The whole way of a request.
-    pub(super) async fn pass(
+    async fn go(
         self: Arc<Self>,
         mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,

@@ -1,6 +1,6 @@
 //! HTTP/2: what a client may do with a connection is bounded, and what it says counts as over HTTP/1.1.
 
-mod wire;
+pub mod wire;
 
 use std::io::Read;
 use std::net::TcpStream;

@@ -4,7 +4,8 @@
 use atlas::app::Standing;
 
 use super::{all_slots_come_back, fault, mock, running, sessions, standing_of, tell};
-use crate::world::{Held, Key, Request, World, eventually};
+use crate::http2::wire::{Client, DATA, END_STREAM, RST_STREAM, over_tls};
+use crate::world::{CREATE, Held, Key, ORDER, Request, World, eventually};
 
 fn slow(world: &World, key: &Key) -> Held {
     slowly(world, key, world.order(key))
@@ -69,14 +70,66 @@ fn while_a_delayed_request_runs_its_repetition_is_told_to_wait() {
 }
 
 #[test]
-fn who_hangs_up_in_a_delay_gives_the_place_back() {
+fn a_client_that_hangs_up_in_a_delay_does_not_stop_its_operation() {
     let world = mock();
     let key = world.key();
     let order = || world.order(&key).idempotent("slow");
-    let held = slowly_once(&world, &key, order(), "slow");
-    held.connection.reset();
-    eventually("it is over", || running(&world, &key) == 0);
-    assert_eq!(order().send().status, 201);
+    slowly_once(&world, &key, order(), "slow")
+        .connection
+        .reset();
+    // The server has heard of that before it hears of this.
+    for _ in 0..20 {
+        order().send().expect(409, "idempotency_key_in_use");
+    }
+    assert_eq!((sessions(&world), running(&world, &key)), (0, 1));
+    pass_five_minutes(&world);
+    all_slots_come_back(&world, &key);
+    let late = order().send();
+    assert_eq!(
+        (late.status, late.replayed(), sessions(&world)),
+        (201, true, 1)
+    );
+}
+
+#[test]
+fn nor_does_a_stream_that_is_reset() {
+    let world = World::with(|settings| {
+        settings.mock = true;
+        over_tls(settings);
+    });
+    let key = world.key();
+    let bearer = format!("Bearer {}", key.secret);
+    let head = |path| {
+        vec![
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", "localhost"),
+            (":path", path),
+            ("authorization", &bearer),
+            ("content-type", "application/json"),
+            ("idempotency-key", "slow"),
+        ]
+    };
+    let mut client = Client::to(world.address, &[]);
+    client.ask(
+        1,
+        0,
+        &[head(CREATE), vec![("x-atlas-mock", "delay=5m")]].concat(),
+    );
+    client.say(DATA, END_STREAM, 1, ORDER.as_bytes());
+    let has_it = || matches!(standing_of(&world, "slow"), Standing::Running);
+    eventually("it has its place", has_it);
+    const CANCEL: [u8; 4] = [0, 0, 0, 8];
+    client.say(RST_STREAM, 0, 1, &CANCEL);
+    let mut ask = |stream, path, body: &str| {
+        client.ask(stream, 0, &head(path));
+        client.say(DATA, END_STREAM, stream, body.as_bytes());
+        client.status_of(stream)
+    };
+    assert_eq!(ask(3, CREATE, ORDER), Ok(409));
+    assert_eq!(ask(5, "/_mock/clock", r#"{"advance":"5m"}"#), Ok(200));
+    all_slots_come_back(&world, &key);
+    assert_eq!((ask(7, CREATE, ORDER), sessions(&world)), (Ok(201), 1));
 }
 
 #[test]
@@ -110,20 +163,6 @@ fn what_is_done_after_the_wait_is_done_at_that_time() {
     pass_five_minutes(&world);
     let made = held.finish();
     assert_eq!(made.text("created_at"), "2026-11-25T12:05:00.000Z");
-}
-
-#[test]
-fn a_client_that_does_not_wait_has_done_nothing_and_its_slot_comes_back() {
-    let world = mock();
-    let key = world.key();
-    slow(&world, &key).connection.reset();
-    all_slots_come_back(&world, &key);
-    assert_eq!(sessions(&world), 0);
-    pass_five_minutes(&world);
-    assert_eq!(
-        (world.order(&key).send().status, sessions(&world)),
-        (201, 1)
-    );
 }
 
 #[test]
