@@ -313,8 +313,6 @@ pub const OUTBOX_SCAN: usize = 16;
 pub const OUTBOX_REST: Duration = Duration::from_secs(30);
 /// Rest after the store could not be read or written, so that no delivery is tried over and over.
 pub const OUTBOX_FAULT_REST: Duration = Duration::from_secs(5);
-/// How long a connection to an endpoint is kept for the next delivery.
-pub const WEBHOOK_KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Events and their deliveries are kept this long (published by the API).
 pub const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

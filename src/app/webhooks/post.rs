@@ -9,7 +9,7 @@ use hyper::http::uri::Scheme;
 use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 
 use crate::app::outbound::{Https, RootCertStore, first_cause, https, no_roots, system_roots};
 use crate::clock::Clock;
@@ -120,9 +120,8 @@ fn trusted_roots() -> RootCertStore {
 fn client(roots: RootCertStore) -> Result<Posting, String> {
     let client = Client::builder(TokioExecutor::new())
         .http1_max_buf_size(policy::WEBHOOK_HEAD)
-        .pool_idle_timeout(policy::WEBHOOK_KEEP_ALIVE)
-        .pool_max_idle_per_host(policy::DELIVERIES_TO_ONE)
-        .pool_timer(TokioTimer::new())
+        // A connection that is kept may be dropped as the next event goes over it, which then waits for its next try.
+        .pool_max_idle_per_host(0)
         .build(https(HttpConnector::new(), roots)?);
     Ok(client)
 }

@@ -177,6 +177,16 @@ fn the_first_kibibyte_of_an_answer_is_kept_and_the_rest_is_not_read() {
     assert_eq!(delivery.state(), DeliveryState::Delivered);
 }
 
+#[test]
+fn a_connection_that_its_receiver_keeps_and_then_drops_costs_no_delivery() {
+    let shop = Shop::new();
+    shop.receiver.answer(Answer::KeepThenDrop);
+    for _ in 0..3 {
+        let delivery = shop.tried(shop.happens(), 1);
+        assert_eq!(delivery.state(), DeliveryState::Delivered);
+    }
+}
+
 /// What came of an attempt at a receiver that answers this.
 fn failed(answer: Answer) -> String {
     let is_silent = matches!(answer, Answer::Silence);

@@ -48,6 +48,8 @@ pub enum Answer {
     Status(u16),
     /// These very bytes.
     Bytes(Vec<u8>),
+    /// 200 on a connection that stays until something more comes over it: then it is reset.
+    KeepThenDrop,
     /// Nothing: the connection stays open.
     Silence,
     /// Nothing: the connection is closed.
@@ -144,6 +146,12 @@ fn take(mut stream: TcpStream, state: &State) {
     let bytes = match answer {
         Answer::Silence | Answer::Close => return,
         Answer::Bytes(bytes) => bytes,
+        Answer::KeepThenDrop => {
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+            // What is not read when it is closed resets it.
+            drop(stream.peek(&mut [0]));
+            return;
+        }
         Answer::Status(status) => {
             let head = format!("HTTP/1.1 {status} x\r\nConnection: close\r\n");
             format!("{head}Content-Length: 6\r\n\r\nthanks").into_bytes()
