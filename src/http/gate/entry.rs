@@ -95,8 +95,10 @@ impl Gate {
         if let Presented::Secret(secret) = presented
             && secret.starts_with(b"cs_")
         {
-            let entry = self.enter_buyer(app.buyer(secret), from, now);
-            return self.with_faults(entry, request, now);
+            return match app.buyer(secret) {
+                Some(session) => self.enter_buyer(session, self.plan(request, None, now), now),
+                None => self.enter_forger(from, now),
+            };
         }
         match app.identify(presented, now).await {
             Ok(entry) => self.enter_known(request, entry, now).await,
@@ -146,11 +148,7 @@ impl Gate {
         entry: Arc<KeyEntry>,
         now: Timestamp,
     ) -> Entry {
-        let plan = if self.app.settings.mock {
-            self.plan(request, Some(&entry), now)
-        } else {
-            Plan::default()
-        };
+        let plan = self.plan(request, Some(&entry), now);
         let (admitted, plan) = self.admit(&entry, plan, now).await;
         let turned_away = admitted.as_ref().err().cloned().or(plan.refused);
         let refused = match &turned_away {
@@ -181,38 +179,31 @@ impl Gate {
 
     /// A buyer has a bucket of their own, by the session: they spend nothing of the merchant's, and not of their address,
     /// which many may share.
-    fn enter_buyer(&self, session: Option<SessionId>, from: IpAddr, now: Timestamp) -> Entry {
-        let Some(session) = session else {
-            let why = Unidentified::from(Refusal::KeyUnknown);
-            return Entry {
-                buyer: Err(Refusal::ClientSecretInvalid),
-                ..self.enter_stranger(from, why, now)
-            };
+    fn enter_buyer(&self, session: SessionId, plan: Plan, now: Timestamp) -> Entry {
+        let (spent, plan) = match plan.limited {
+            Some(limited) => (Err(limited), plan),
+            None => match self.app.buyers.spend(session, now) {
+                Ok(allowance) => (Ok(allowance), plan),
+                Err(limited) => (Err(limited), plan.come_to_nothing(&self.app)),
+            },
         };
-        let (allowance, limited) = match self.app.buyers.spend(session, now) {
-            Ok(allowance) => (allowance, None),
-            Err(limited) => (limited.allowance, Some(Refusal::RateLimited(limited))),
-        };
+        let allowance = spent.unwrap_or_else(|limited| limited.allowance);
+        let limited = spent.err().map(Refusal::RateLimited);
         Entry {
             is_heard: limited.is_none(),
             buyer: limited.clone().map_or(Ok(session), Err),
-            turned_away: limited,
+            turned_away: limited.or(plan.refused),
+            fault: plan.fault,
             ..Entry::of_stranger(Told::Address(allowance))
         }
     }
 
-    /// What goes wrong with a buyer's request because somebody asked the mock for it.
-    fn with_faults(&self, entry: Entry, request: &ServiceRequest, now: Timestamp) -> Entry {
-        if !self.app.settings.mock || entry.buyer.is_err() {
-            return entry;
-        }
-        let plan = self.plan(request, None, now);
-        let limited = plan.limited.map(Refusal::RateLimited);
-        let turned_away = limited.or(plan.refused).or(entry.turned_away);
+    /// Whoever shows the client secret or the page of a session that we gave to nobody.
+    fn enter_forger(&self, from: IpAddr, now: Timestamp) -> Entry {
+        let why = Unidentified::from(Refusal::KeyUnknown);
         Entry {
-            turned_away,
-            fault: plan.fault,
-            ..entry
+            buyer: Err(Refusal::ClientSecretInvalid),
+            ..self.enter_stranger(from, why, now)
         }
     }
 
@@ -222,7 +213,10 @@ impl Gate {
             let told = Told::Address(self.app.addresses.standing(from, now));
             return Entry::of_stranger(told);
         }
-        self.enter_buyer(self.app.session_of_page(name), from, now)
+        match self.app.session_of_page(name) {
+            Some(session) => self.enter_buyer(session, Plan::default(), now),
+            None => self.enter_forger(from, now),
+        }
     }
 
     /// Lets a request in as far as the limits and the plan for it say.

@@ -75,7 +75,8 @@ impl Gate {
         entry: Option<&KeyEntry>,
         now: Timestamp,
     ) -> Plan {
-        if entry.is_some_and(|entry| entry.key.mode != Mode::Test) {
+        let is_live = entry.is_some_and(|entry| entry.key.mode != Mode::Test);
+        if is_live || !self.app.settings.mock {
             return Plan::default();
         }
         let spent = |scope| match entry {

@@ -264,3 +264,26 @@ fn a_429_that_was_asked_for_spends_nothing() {
         assert_eq!(fell, 1, "{scope}");
     }
 }
+
+#[test]
+fn a_429_that_was_asked_for_spends_nothing_of_a_buyer_s_either() {
+    let world = mock();
+    let made = world.order(&world.key()).send();
+    let (path, secret) = (
+        format!("/functions/v1/sessions/{}", made.session()),
+        made.text("client_secret"),
+    );
+    let read = || world.get(&path).bearer(&secret);
+    let before = read().send().remaining();
+    for asked in [
+        "status=429",
+        "rate-limit=minute",
+        "rate-limit=day",
+        "rate-limit=concurrency",
+    ] {
+        let refused = read().header("X-Atlas-Mock", asked).send();
+        refused.expect_limit("address");
+        assert_eq!(refused.remaining(), 0, "{asked}");
+    }
+    assert_eq!(read().send().remaining(), before - 1);
+}
