@@ -195,7 +195,7 @@ impl App {
         let upstreams = Upstreams::open(&settings, &clock)?;
         Ok(Arc::new(Self {
             addresses: Addresses::new(settings.per_address),
-            buyers: Addresses::new(settings.per_address),
+            buyers: Addresses::new(policy::PER_SESSION),
             operators: Operators::new(store.password().map_err(unreadable)?),
             requests: RequestLog::default(),
             webhooks: Webhooks::load(&store, &settings, clock.now()).map_err(unreadable)?,

@@ -18,6 +18,8 @@ pub const PER_DAY: u32 = 100_000;
 pub const CONCURRENT: u32 = 50;
 /// Requests a minute of an address that shows no good key: enough for a person who mistypes, too few to guess keys.
 pub const PER_ADDRESS: u32 = 60;
+/// Requests a minute by the client secret and the page of a session: as many as of an address, since each is for one person.
+pub const PER_SESSION: u32 = 60;
 /// The largest limit that can be set. governor and our headers count in `u32`; this leaves room for sums.
 pub const LIMIT_MAX: u32 = 1_000_000_000;
 /// Length of the minute window.
