@@ -109,24 +109,22 @@ async fn collect(mut body: Coming, limit: usize) -> Result<Bytes, Refusal> {
         return Ok(Bytes::new());
     };
     let first = first.map_err(broken)?;
-    let mut whole = BytesMut::new();
+    if first.len() > limit {
+        return Err(Refusal::TooLarge { limit });
+    }
     let mut next = body.next().await;
-    if next.is_none() && first.len() <= limit {
+    if next.is_none() {
         return Ok(first);
     }
-    whole.extend_from_slice(&first);
+    let mut whole = BytesMut::from(first);
     while let Some(chunk) = next {
         whole.extend_from_slice(&chunk.map_err(broken)?);
         if whole.len() > limit {
-            break;
+            return Err(Refusal::TooLarge { limit });
         }
         next = body.next().await;
     }
-    if whole.len() > limit {
-        Err(Refusal::TooLarge { limit })
-    } else {
-        Ok(whole.freeze())
-    }
+    Ok(whole.freeze())
 }
 
 /// The refusal of a request that only reads for its body, which nobody else looks at.

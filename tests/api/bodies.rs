@@ -339,3 +339,16 @@ fn a_body_is_bounded_where_nobody_looks_at_it_too() {
     assert_eq!(read(MOST).status, 200);
     read(MOST + 1).expect(413, "request_too_large");
 }
+
+#[test]
+fn a_chunk_that_is_too_large_is_refused_before_its_end_comes() {
+    let world = World::new();
+    let key = world.key();
+    for sent in [MOST + 1, 100_000] {
+        let chunked = typed(&world, &key).header("Transfer-Encoding", "chunked");
+        let mut held = chunked.start();
+        held.connection.write(b"f4240\r\n");
+        held.connection.write(&vec![b' '; sent]);
+        held.finish().expect(413, "request_too_large");
+    }
+}
