@@ -5,6 +5,7 @@
 mod dressing;
 mod entry;
 mod faults;
+mod host;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -29,7 +30,7 @@ use super::forward::Returned;
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
-use super::server::{Activity, TooLate};
+use super::server::Activity;
 use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::upstream::Link;
 use crate::app::{self, App, KeyEntry, Who};
@@ -142,10 +143,9 @@ impl Gate {
         let usable_key = idempotency_key.as_ref().ok().and_then(Option::as_ref);
         let echo = usable_key.and_then(|key| HeaderValue::from_str(key.as_str()).ok());
 
-        let mut entry = if request.extensions().contains::<TooLate>() {
-            self.enter_too_late(&request, now)
-        } else {
-            self.enter(&request, now).await
+        let mut entry = match entry::check(&mut request) {
+            Ok(()) => self.enter(&request, now).await,
+            Err(refusal) => self.enter_nowhere(&request, refusal, now),
         };
         line.is_from(entry.key.clone(), usable_key, request.headers());
         let permit = entry

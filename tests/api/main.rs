@@ -16,6 +16,7 @@ mod dashboard;
 mod errors;
 mod fingerprint;
 mod forwarding;
+mod hosts;
 mod http2;
 mod idempotency_key;
 mod keys;

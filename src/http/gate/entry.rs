@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 
 use super::faults::Plan;
-use super::{Caller, Gate, routed_path};
+use super::{Caller, Gate, host, routed_path};
 use crate::app::operators::Operator;
 use crate::app::{KeyEntry, Presented, Unidentified};
 use crate::domain::fault::Fault;
@@ -18,6 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::http::checkout;
 use crate::http::dashboard::{self, door};
 use crate::http::headers::Told;
+use crate::http::server::TooLate;
 use crate::http::who::{Credentials, address};
 use crate::http::{forward, is_unlimited, mock};
 use crate::limiter::Permit;
@@ -64,6 +66,17 @@ impl Entry {
             fault: None,
         }
     }
+}
+
+/// Whether a request may be looked at.
+///
+/// # Errors
+/// It came too late on its connection, or for no host that there can be.
+pub(super) fn check(request: &mut ServiceRequest) -> Result<(), Refusal> {
+    if request.extensions().contains::<TooLate>() {
+        return Err(Refusal::ConnectionCloses);
+    }
+    host::settle(request)
 }
 
 impl Gate {
@@ -131,13 +144,18 @@ impl Gate {
         }
     }
 
-    /// A request that came too late on its connection spends nothing, whoever sends it.
-    pub(super) fn enter_too_late(&self, request: &ServiceRequest, now: Timestamp) -> Entry {
+    /// A request that is for nobody here spends nothing, whoever sends it.
+    pub(super) fn enter_nowhere(
+        &self,
+        request: &ServiceRequest,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Entry {
         let app = &self.app;
         let peer = request.peer_addr().map(|peer| peer.ip());
         let from = address(peer, request.headers(), &app.settings.trusted_proxy);
         Entry {
-            turned_away: Some(Refusal::ConnectionCloses),
+            turned_away: Some(refusal),
             ..Entry::of_stranger(Told::Address(app.addresses.standing(from, now)))
         }
     }
