@@ -18,7 +18,7 @@ impl App {
     /// The buyer's page pays: as [`App::confirm`], of what a form said, and no other sum than the page showed.
     ///
     /// # Errors
-    /// As [`App::confirm`].
+    /// As [`App::confirm`]; [`Refusal::AmountChanged`] also where the form says no sum.
     pub async fn pay_by_page(
         self: &Arc<Self>,
         call: Call,
@@ -27,7 +27,8 @@ impl App {
         agreed: Option<Money>,
     ) -> Result<Session, Refusal> {
         self.change_by_page(call, id, |before, now| {
-            if agreed.is_some_and(|agreed| agreed != before.asked.money) {
+            before.check_confirmable()?;
+            if agreed != Some(before.asked.money) {
                 return Err(Refusal::AmountChanged);
             }
             confirmation::check_taken(attempt.method, &before.asked)?;

@@ -97,7 +97,7 @@ pub(in crate::http) fn choice(
     }
 }
 
-/// The sum that the page showed when the form was made.
+/// The sum that the page showed when the form was made; None where the form does not say it.
 pub(in crate::http) fn agreed(body: &[u8]) -> Option<Money> {
     let field = |wanted: &str| {
         let mut fields = form_urlencoded::parse(body);

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::PRICE;
 use crate::dashboard::html::Html;
 use crate::dashboard::operator::{FORM, body_of, encoded, goes_to};
 use crate::world::{Request, Response, World};
@@ -117,8 +118,18 @@ pub fn open(world: &World, path: &str) -> Request {
     world.get(path).header("Accept", "text/html")
 }
 
-/// A form of these fields, without any that a page might have hidden in it.
+/// A form of these fields and, where they say no sum, that of an ordinary sale.
 pub fn post(world: &World, path: &str, fields: &[(&str, &str)]) -> Request {
+    let price = PRICE.to_string();
+    let mut all = fields.to_vec();
+    if !fields.iter().any(|(name, _)| *name == "amount") {
+        all.extend([("amount", price.as_str()), ("currency", "USD")]);
+    }
+    post_as_it_is(world, path, &all)
+}
+
+/// A form of these fields and no other.
+pub fn post_as_it_is(world: &World, path: &str, fields: &[(&str, &str)]) -> Request {
     let request = world.post(path).header("Accept", "text/html");
     request.header("Content-Type", FORM).body(encoded(fields))
 }

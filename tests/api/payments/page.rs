@@ -260,3 +260,38 @@ fn only_test_cards_work_there() {
     expect_refused(&shop, &sale, &typed("4111111111111111"), words);
     expect_refused(&shop, &sale, &[("card", "4111111111111111")], words);
 }
+
+#[test]
+fn without_the_sum_that_it_shows_the_page_pays_nothing() {
+    let shop = Shop::new();
+    let sale = shop.sale();
+    let card = typed("4242424242424242");
+    let sums: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("amount", "abc"), ("currency", "USD")],
+        &[("amount", ""), ("currency", "USD")],
+        &[("amount", "1"), ("currency", "USD")],
+        &[("amount", "1000")],
+        &[("amount", "1000"), ("currency", "")],
+        &[("amount", "1000"), ("currency", "EUR")],
+        &[("currency", "USD")],
+    ];
+    for sum in sums {
+        for way in [
+            &card[..],
+            &[("card", "4242424242424242")],
+            &[("do", "paypal")],
+        ] {
+            let fields = [way, sum].concat();
+            let answer = buyer::post_as_it_is(&shop.world, &sale.page(), &fields).send();
+            assert!(Page::of(&sale.page(), answer, 409).asks_for("number"));
+            shop.expect_states(&sale, "requires_payment_method", None);
+        }
+    }
+    let canceled = buyer::post_as_it_is(&shop.world, &sale.page(), &[("do", "cancel")]).send();
+    Page::after(&shop.world, &sale.page(), canceled);
+    shop.expect_states(&sale, "canceled", None);
+    // Of what is over nothing is asked again, whatever the sum.
+    let late = buyer::post_as_it_is(&shop.world, &sale.page(), &card).send();
+    assert!(!Page::after(&shop.world, &sale.page(), late).asks_for("number"));
+}

@@ -164,7 +164,7 @@ fn a_page_takes_forms_and_nothing_else() {
     let shop = Shop::new();
     let sale = shop.sale();
     let post = || shop.world.post(&sale.page()).header("Accept", "text/html");
-    let form = "card=4242424242424242";
+    let form = "card=4242424242424242&amount=1000&currency=USD";
     for request in [
         post().json(r#"{"card":"4242424242424242"}"#),
         post().header("Content-Type", "text/plain").body(form),
