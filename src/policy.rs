@@ -255,6 +255,8 @@ pub const METADATA_VALUE_MAX: usize = 500;
 pub const REFERENCE_MAX: usize = 255;
 /// Years that a card's expiry may lie ahead: more than any bank gives, so it catches slips of the finger only.
 pub const CARD_YEARS_MAX: u16 = 50;
+/// So many years ahead lies the expiry of a test card that is named by a token.
+pub const TEST_CARD_YEARS: u16 = 8;
 /// Longest free text (description, a line of an address), in characters.
 pub const TEXT_MAX: usize = 500;
 /// Longest statement descriptor, in characters (what card networks print).

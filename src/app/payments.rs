@@ -143,7 +143,7 @@ impl App {
     ) -> Result<Answer, Refusal> {
         self.change(call, body, id, |app, before, call| {
             before.check_confirmable()?;
-            let attempt = confirmation::read(body, &before.asked)?;
+            let attempt = confirmation::read(body, &before.asked, call.now)?;
             app.pay(before, attempt, call)
         })
         .await

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::payment::{AfterAction, Authentication, Brand, Card, DeclineCode, Verdict};
+use crate::domain::time::Timestamp;
 use crate::domain::words::words;
+use crate::policy;
 
 words!(
     /// What a test card is for.
@@ -38,8 +40,6 @@ pub struct TestCard {
     pub description: &'static str,
 }
 
-/// Month and year until which the cards of tokens are good; any later one would do.
-const EXPIRY: (u8, u16) = (12, 2034);
 const BY_NUMBER: &str = "tok_test_";
 const FAILS: Verdict = Verdict::Action(AfterAction::Declined(DeclineCode::AuthenticationFailed));
 
@@ -272,9 +272,10 @@ impl TestCard {
         }
     }
 
-    /// What may be kept of it, with the expiry that the buyer gave.
-    pub fn kept(&self, expiry: Option<(u8, u16)>) -> Card {
-        let (exp_month, exp_year) = expiry.unwrap_or(EXPIRY);
+    /// What may be kept of it, with the expiry that the buyer gave; of a token it lies some years ahead.
+    pub fn kept(&self, expiry: Option<(u8, u16)>, now: Timestamp) -> Card {
+        let ahead = || (12, now.year_and_month().0 + policy::TEST_CARD_YEARS);
+        let (exp_month, exp_year) = expiry.unwrap_or_else(ahead);
         let last4 = self.number[self.number.len() - 4..].to_owned();
         Card {
             brand: self.brand,
@@ -342,7 +343,7 @@ mod tests {
     fn of_a_number_the_last_four_digits_are_kept() {
         let kept = TestCard::by_number("378282246310005")
             .expect("a card")
-            .kept(Some((3, 2030)));
+            .kept(Some((3, 2030)), Timestamp::default());
         assert_eq!(
             (kept.last4.as_str(), kept.exp_month, kept.exp_year),
             ("0005", 3, 2030)

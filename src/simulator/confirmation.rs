@@ -6,17 +6,18 @@ use crate::domain::json::Json;
 use crate::domain::new_session::{NewSession, PaymentMethod, word};
 use crate::domain::payment::{AfterAction, Attempt, Processor, Verdict};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 
 const TOKEN: &str =
     "must be the token of a test card, as tok_visa; GET /functions/v1/test-cards lists them.";
 const WALLET: &str = "must be what the wallet gave: a string or an object.";
 const TOKEN_PROVIDERS: [&str; 3] = ["atlas", "basis_theory", "vgs"];
 
-/// Reads a confirmation of a session that asks for this.
+/// Reads a confirmation of a session that asks for this, now.
 ///
 /// # Errors
 /// [`Refusal`] that names the first wrong member.
-pub fn read(body: &Json, asked: &NewSession) -> Result<Attempt, Refusal> {
+pub fn read(body: &Json, asked: &NewSession, now: Timestamp) -> Result<Attempt, Refusal> {
     let fields = Fields::of_body(body)?;
     let method = method(&fields, asked)?;
     let token = match method {
@@ -29,7 +30,7 @@ pub fn read(body: &Json, asked: &NewSession) -> Result<Attempt, Refusal> {
     check_provider(&fields)?;
     let asked_processor = processor(&fields)?;
     let attempt = match (method, token) {
-        (PaymentMethod::Card, Some(token)) => by_card(test_card(token)?),
+        (PaymentMethod::Card, Some(token)) => by_card(test_card(token)?, now),
         (_, Some(token)) => by_wallet(method, token)?,
         (_, None) => by_paypal(),
     };
@@ -40,16 +41,16 @@ pub fn read(body: &Json, asked: &NewSession) -> Result<Attempt, Refusal> {
 }
 
 /// Paying with a test card whose expiry nobody gave.
-pub fn by_card(card: &TestCard) -> Attempt {
-    by_card_until(card, None)
+pub fn by_card(card: &TestCard, now: Timestamp) -> Attempt {
+    by_card_until(card, None, now)
 }
 
 /// Paying with a test card; month and year are kept as the buyer gave them.
-pub fn by_card_until(card: &TestCard, expiry: Option<(u8, u16)>) -> Attempt {
+pub fn by_card_until(card: &TestCard, expiry: Option<(u8, u16)>, now: Timestamp) -> Attempt {
     Attempt {
         method: PaymentMethod::Card,
         asked_processor: None,
-        card: Some(card.kept(expiry)),
+        card: Some(card.kept(expiry, now)),
         disputed: card.is_disputed(),
         verdict: card.verdict,
     }

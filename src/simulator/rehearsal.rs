@@ -108,7 +108,7 @@ fn payment_status(kind: EventType) -> Option<PaymentStatus> {
 /// [`Refusal::SessionStateInvalid`] when it has ended.
 pub fn moved(session: Session, kind: EventType, now: Timestamp) -> Result<Session, Refusal> {
     match payment_status(kind) {
-        Some(status) => session.told(status, by_card(&CARDS[0]), now),
+        Some(status) => session.told(status, by_card(&CARDS[0], now), now),
         None => Ok(session),
     }
 }
@@ -124,7 +124,7 @@ pub fn brought_to(
     now: Timestamp,
 ) -> Result<(Session, Option<Refund>), Refusal> {
     let captured =
-        |session: Session| session.told(PaymentStatus::Captured, by_card(&CARDS[0]), now);
+        |session: Session| session.told(PaymentStatus::Captured, by_card(&CARDS[0], now), now);
     let session = match kind {
         EventType::SessionExpired => {
             let expires_at = session.asked.expires_at;
@@ -135,7 +135,7 @@ pub fn brought_to(
         }
         EventType::PaymentRequiresAction => session.confirm(by_paypal(), now)?,
         EventType::PaymentPending => {
-            session.told(PaymentStatus::Authorized, by_card(&CARDS[0]), now)?
+            session.told(PaymentStatus::Authorized, by_card(&CARDS[0], now), now)?
         }
         EventType::PaymentRefunded
         | EventType::RefundSucceeded

@@ -58,8 +58,8 @@ fn made(is_manual: bool) -> Session {
     Session::new(asked, id, ClientSecret::new(&id, [b's'; 24]), owner, now)
 }
 
-fn attempt(card: usize) -> Attempt {
-    by_card(&CARDS[card % CARDS.len()])
+fn attempt(card: usize, now: Timestamp) -> Attempt {
+    by_card(&CARDS[card % CARDS.len()], now)
 }
 
 /// The session after a step, or as it was when the step is refused.
@@ -72,14 +72,14 @@ fn after(before: &Session, step: &Step, now: Timestamp) -> Session {
             session.update(SessionChange::parse(&body).expect("a change"), now)
         }
         Step::Cancel => session.cancel(CancellationReason::Duplicate, now),
-        Step::Confirm(card) => session.confirm(attempt(*card), now),
+        Step::Confirm(card) => session.confirm(attempt(*card, now), now),
         Step::Act(passed) => session.acted(*passed, now),
         Step::Capture(amount) => session.capture(*amount, now),
         Step::Refund(amount) => {
             let refunded = session.refund(*amount, None, RefundId::new(now, [b'r'; 24]), now);
             refunded.map(|(session, _)| session)
         }
-        Step::Tell(status) => session.told(*status, attempt(0), now),
+        Step::Tell(status) => session.told(*status, attempt(0, now), now),
     };
     changed.unwrap_or_else(|_| before.clone())
 }
@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn captures_and_refunds_add_up(parts in vec((any::<bool>(), 1_u32..600), 1..20)) {
         let now = Timestamp::from_millis(START);
-        let mut session = made(true).confirm(attempt(0), now).expect("authorized");
+        let mut session = made(true).confirm(attempt(0, now), now).expect("authorized");
         let (mut captured, mut refunded) = (0_u32, 0_u32);
         for (is_capture, part) in parts {
             let step = if is_capture { Step::Capture(Some(part)) } else { Step::Refund(Some(part)) };

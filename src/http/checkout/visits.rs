@@ -20,6 +20,7 @@ use crate::domain::new_session::PaymentMethod;
 use crate::domain::payment::{Attempt, Brand, Payment, PaymentStatus};
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{CancellationReason, Session, SessionStatus};
+use crate::domain::time::Timestamp;
 use crate::http::body;
 use crate::http::gate::Visit;
 use crate::http::payments::kept_refusal;
@@ -88,7 +89,7 @@ pub(super) async fn pay(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let before = buyer.session()?;
     let (app, id, now) = (Arc::clone(&buyer.app), buyer.id, buyer.call.now);
     let chosen = choice(&body, |number| TestCard::by_number(number).is_some(), now);
-    let after = match chosen.and_then(wanted) {
+    let after = match chosen.and_then(|choice| wanted(choice, now)) {
         Err(entry) => return Ok(open(&before, *entry, StatusCode::BAD_REQUEST)),
         Ok(Wanted::Cancel) => app.cancel_by_page(buyer.call, id).await,
         Ok(Wanted::Pay(attempt)) => {
@@ -138,10 +139,10 @@ enum Wanted {
     Cancel,
 }
 
-fn wanted(choice: Choice) -> Result<Wanted, Box<Entry>> {
+fn wanted(choice: Choice, now: Timestamp) -> Result<Wanted, Box<Entry>> {
     let card = |number: &str, expiry| {
         let card = TestCard::by_number(number).ok_or_else(Box::<Entry>::default)?;
-        Ok(Wanted::Pay(Box::new(by_card_until(card, expiry))))
+        Ok(Wanted::Pay(Box::new(by_card_until(card, expiry, now))))
     };
     match choice {
         Choice::Pay(entry) => card(

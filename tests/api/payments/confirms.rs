@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cards::{CARDS, Card, End};
 use super::{BASE, PRICE, Sale, Shop, merged, ok, seconds, text};
-use crate::world::{NOON, Response};
+use crate::world::{HOUR, NOON, Response};
 
 /// Fails unless the payment and its session are as the card says.
 #[track_caller]
@@ -249,4 +249,19 @@ fn unknown_members_are_ignored() {
     let payment = ok(&shop.confirm(&shop.sale(), &body).send());
     assert_eq!(payment["captured_amount"], PRICE);
     assert_eq!(payment["currency"], "USD");
+}
+
+#[test]
+fn the_card_of_a_token_is_good_for_years_whenever_that_is() {
+    let shop = Shop::new();
+    for (year, expiry) in [("2026", 2034), ("2040", 2048)] {
+        let sale = shop.sale();
+        let card = ok(&shop.pay(&sale, "tok_visa"))["card"].clone();
+        assert_eq!(
+            (&card["exp_month"], &card["exp_year"]),
+            (&json!(12), &json!(expiry)),
+            "{year}"
+        );
+        shop.world.advance(14 * 365 * 24 * HOUR);
+    }
 }
