@@ -177,10 +177,15 @@ fn went_on(
         SessionStatus::RequiresAction => return Ok(see(&step_of(app, &session))),
         SessionStatus::Succeeded | SessionStatus::Processing => way_back(&session),
         SessionStatus::RequiresPaymentMethod | SessionStatus::Canceled => {
-            session.asked.cancel_url.clone()
+            session.asked.cancel_url.as_deref().and_then(sendable)
         }
     };
     Ok(see(&shop.unwrap_or_else(|| app.page_path(&session))))
+}
+
+/// A URL of the shop's as a header can say it: in ASCII.
+fn sendable(url: &str) -> Option<String> {
+    url::Url::parse(url).ok().map(String::from)
 }
 
 /// The success URL, which is told of which session it is.

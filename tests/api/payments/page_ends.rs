@@ -93,6 +93,25 @@ fn a_buyer_who_cancels_is_sent_to_the_cart() {
 }
 
 #[test]
+fn wherever_a_buyer_is_sent_the_address_is_plain() {
+    let shop = Shop::new();
+    for (url, plain) in [
+        (
+            "https://shop.example/zurück",
+            "https://shop.example/zur%C3%BCck",
+        ),
+        ("https://shöp.example/", "https://xn--shp-tna.example/"),
+    ] {
+        let sale = shop.sale_with(&json!({"success_url": url, "cancel_url": url}));
+        let page = Page::open(&shop.world, &sale.page());
+        assert_eq!(goes_to(&page.send(&shop.world, &[("do", "cancel")])), plain);
+        let sale = shop.sale_with(&json!({"success_url": url}));
+        let paid = goes_to(&pay(&shop, &sale));
+        assert!(paid.starts_with(plain), "{paid}");
+    }
+}
+
+#[test]
 fn without_a_shop_to_go_to_the_page_says_what_became_of_it() {
     let shop = Shop::new();
     for fields in [&typed("4242424242424242")[..], &[("do", "cancel")]] {
