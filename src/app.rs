@@ -27,6 +27,7 @@ mod urls;
 pub mod verify;
 pub mod webhooks;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
@@ -52,7 +53,7 @@ use self::upstream::Upstreams;
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::idempotency::RecordId;
+use crate::domain::idempotency::{Fingerprint, RecordId};
 use crate::domain::key::{KeyState, Mode};
 use crate::domain::limit::Allowance;
 use crate::domain::refusal::{RateLimited, Refusal};
@@ -100,8 +101,8 @@ pub struct App {
     views: Views,
     turns: Turns,
     directory: Directory,
-    /// Requests under an idempotency key that run now.
-    running: Mutex<std::collections::HashSet<RecordId>>,
+    /// Requests under an idempotency key that run now, each with what it is, where that is known.
+    running: Mutex<HashMap<RecordId, Option<Fingerprint>>>,
     replays: Replays,
     /// Where the requests of a mode are forwarded to.
     pub upstreams: Upstreams,

@@ -136,7 +136,7 @@ impl App {
         let mut open = self.claims.all();
         open.retain(|claim| now < claim.expires_at);
         let running = self.running.lock();
-        let runs = |claim: &OpenClaim| running.contains(&claim.record);
+        let runs = |claim: &OpenClaim| running.contains_key(&claim.record);
         let all = open.into_iter().map(|claim| (runs(&claim), claim));
         all.map(|(runs, claim)| (claim, runs)).collect()
     }
@@ -175,7 +175,7 @@ impl App {
             return Err(none_open(id));
         };
         // Nobody runs it while it is settled.
-        let Some(_alone) = self.alone_at(record) else {
+        let Ok(_alone) = self.alone_at(record, None) else {
             return Err(format!(
                 "{id} runs right now: its request waits for the upstream. Wait for its end"
             ));
@@ -208,7 +208,7 @@ impl App {
     pub(super) fn forget_claims(self: &Arc<Self>, over: Timestamp, now: Timestamp) {
         for old in self.claims.over_before(over) {
             // Under the same key another request may run, or may just have left a claim of its own.
-            let Some(_alone) = self.alone_at(old) else {
+            let Ok(_alone) = self.alone_at(old, None) else {
                 continue;
             };
             let is_over = |claim: OpenClaim| claim.expires_at <= over;

@@ -107,7 +107,7 @@ impl App {
         now: Timestamp,
     ) -> Result<Standing, Unavailable> {
         let id = RecordId::of(account, mode, key);
-        let runs = self.running.lock().contains(&id);
+        let runs = self.running.lock().contains_key(&id);
         if let Some(claim) = self.claims.find(&id, now).filter(|_| !runs) {
             return Ok(Standing::Open(Box::new(claim)));
         }

@@ -1,5 +1,6 @@
 //! Exactly once: the way of a request from its claim to its kept answer (contract, section 3).
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,13 +200,21 @@ impl From<Conflict> for Refusal {
 }
 
 impl App {
-    /// Takes a place, unless somebody has it.
-    pub fn alone_at(self: &Arc<Self>, record: RecordId) -> Option<Alone> {
-        let is_first = self.running.lock().insert(record);
-        is_first.then(|| Alone {
-            app: Arc::clone(self),
-            record,
-        })
+    /// Takes a place for a request of this fingerprint, where that is known.
+    ///
+    /// # Errors
+    /// The same of who has it.
+    pub fn alone_at(
+        self: &Arc<Self>,
+        record: RecordId,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Alone, Option<Fingerprint>> {
+        match self.running.lock().entry(record) {
+            Entry::Occupied(taken) => return Err(*taken.get()),
+            Entry::Vacant(free) => drop(free.insert(fingerprint)),
+        }
+        let app = Arc::clone(self);
+        Ok(Alone { app, record })
     }
 
     /// Claims a request that is done here, or finds that it was done before.
@@ -231,7 +240,7 @@ impl App {
         let canonical = canonical();
         let (method, path, query) = (&call.method, &call.path, &call.query);
         let fingerprint = Fingerprint::of(method, path, query, &canonical);
-        let claim = self.alone_at(id).map(|alone| {
+        let claim = self.alone_at(id, Some(fingerprint)).map(|alone| {
             Claim(Some(Place {
                 alone,
                 fingerprint,
@@ -243,11 +252,16 @@ impl App {
         let stored = self.store.record(&id)?;
         let kept_until = stored.as_ref().map(|record| record.expires_at);
         let found = match (decide(stored, open, fingerprint, call.now), claim) {
-            (Decision::Run, Some(claim)) => Ok(Found::Run(claim)),
-            (Decision::Resume(open), Some(claim)) => {
+            (Decision::Run, Ok(claim)) => Ok(Found::Run(claim)),
+            (Decision::Resume(open), Ok(claim)) => {
                 Ok(Found::Resume(claim.since(open.first_at), Box::new(open)))
             }
-            (Decision::Run | Decision::Resume(_), None) => Err(Conflict::InUse),
+            (Decision::Run | Decision::Resume(_), Err(running))
+                if running.is_some_and(|running| running != fingerprint) =>
+            {
+                Err(Conflict::Mismatch)
+            }
+            (Decision::Run | Decision::Resume(_), Err(_)) => Err(Conflict::InUse),
             (Decision::Replay(reply), _) => {
                 kept_until
                     .into_iter()

@@ -162,7 +162,8 @@ impl Gate {
         let begins = match entry.fault {
             Some(fault) => {
                 line.is_hit_by(fault);
-                let _place = self.place_of(&entry, usable_key);
+                let sent = (usable_key, body.as_ref().ok());
+                let _place = self.place_of(&request, &entry, sent);
                 self.hold_up(fault, now).await
             }
             None => now,

@@ -17,7 +17,7 @@ use super::{Gate, routed_path};
 use crate::app::{Alone, App, Call, KeyEntry, Who};
 use crate::domain::fault::{End, Fault};
 use crate::domain::id::FaultId;
-use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::json::Json;
 use crate::domain::key::Mode;
 use crate::domain::limit::Scope;
@@ -114,9 +114,19 @@ impl Gate {
     }
 
     /// The place of a request under an idempotency key: while it is held up, whoever comes to the same one is told that
-    /// it runs.
-    pub(super) fn place_of(&self, entry: &Entry, key: Option<&IdempotencyKey>) -> Option<Alone> {
-        self.app.alone_at(who(entry)?.record(key?))
+    /// it runs, or that it is another one. What an empty body stands for is known to the operation only.
+    pub(super) fn place_of(
+        &self,
+        request: &ServiceRequest,
+        entry: &Entry,
+        (key, body): (Option<&IdempotencyKey>, Option<&Bytes>),
+    ) -> Option<Alone> {
+        let (method, path) = (request.method().as_str(), request.path());
+        let sent = body.filter(|sent| !sent.is_empty());
+        let fingerprint = sent
+            .map(|sent| Fingerprint::of(method, path, request.query_string(), &canonical(sent)));
+        let place = self.app.alone_at(who(entry)?.record(key?), fingerprint);
+        place.ok()
     }
 
     /// The answer to a request that is declined because the mock was asked for that: kept under its idempotency key, as
@@ -133,7 +143,6 @@ impl Gate {
             .filter(|fault| fault.end == Some(End::Status(402)))
             .and_then(|fault| refusal_of(&fault))?;
         let (key, who, sent) = (key?.clone(), who(entry)?, body?);
-        let canonical = Json::parse(sent).map_or_else(|_| sent.to_vec(), |json| json.canonical());
         let permit = entry.caller.as_ref().ok();
         let call = Call {
             who,
@@ -148,7 +157,7 @@ impl Gate {
         };
         Some(
             self.app
-                .decline(call, canonical, &refusal)
+                .decline(call, canonical(sent), &refusal)
                 .await
                 .map(respond),
         )
@@ -164,6 +173,11 @@ impl Gate {
         Box::pin(self.app.hold_up(delay, came)).await;
         self.app.clock.now()
     }
+}
+
+/// JSON in canonical form, anything else as it is.
+fn canonical(sent: &Bytes) -> Vec<u8> {
+    Json::parse(sent).map_or_else(|_| sent.to_vec(), |json| json.canonical())
 }
 
 /// Who asks, of those who may have an idempotency key.

@@ -58,6 +58,12 @@ fn while_a_delayed_request_runs_its_repetition_is_told_to_wait() {
     let early = order().send();
     early.expect(409, "idempotency_key_in_use");
     assert_eq!(early.header("retry-after"), Some("1"));
+    let other = world.order_of(&key, r#"{"amount":1,"currency":"USD"}"#);
+    let other = other.idempotent("slow").send();
+    other.expect(409, "idempotency_key_reused");
+    let spelt = r#"{ "currency": "USD", "amount": 4990 }"#;
+    let spelt = world.order_of(&key, spelt).idempotent("slow").send();
+    spelt.expect(409, "idempotency_key_in_use");
     pass_five_minutes(&world);
     let first = held.finish();
     assert_eq!(
