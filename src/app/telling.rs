@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::objects::refund_object;
 use super::once::Begun;
 use super::payments::Held;
-use super::{Answer, App, Call, Who};
+use super::{Answer, App, Call};
 use crate::domain::event::{Cause, EventType, Outgoing, happened};
 use crate::domain::id::{RefundId, SessionId};
 use crate::domain::idempotency::Reply;
@@ -87,11 +87,12 @@ impl App {
             .map(Some)
     }
 
-    /// Sends an event that a test asks for (`test-webhooks`), and moves the session that it is about.
+    /// Sends an event that a test asks for (`test-webhooks`), about a session that there is or one that is nowhere kept,
+    /// and moves the one that there is, if it is an event that does.
     ///
     /// # Errors
     /// Any refusal of idempotency, of a member of the body, or of the store; [`Refusal::SessionNotFound`];
-    /// [`Refusal::SessionStateInvalid`] when the session has ended.
+    /// [`Refusal::SessionStateInvalid`] when such an event can't come of the session any more.
     pub async fn rehearse(self: &Arc<Self>, call: Call, body: &Json) -> Result<Answer, Refusal> {
         let claim = match self.begin(&call, body)? {
             Begun::Run(claim) => claim,
@@ -106,20 +107,19 @@ impl App {
             None => (None, None, call.now),
         };
         let call = Call { now, ..call };
-        let (after, refund) = match &before {
-            Some(session) => (
-                rehearsal::moved((**session).clone(), asked.kind, call.now)?,
-                None,
-            ),
-            None => self.made_up(&call.who, &asked, call.now)?,
+        let session = match &before {
+            Some(session) => (**session).clone(),
+            None => self.new_session(&call.who, &asked.order(), call.now)?,
         };
+        let refund = refund_id(call.now)?;
+        let (after, refund) = rehearsal::brought_to(session, asked.kind, refund, call.now)?;
         let refund = refund.as_ref();
         let mut outgoing =
             self.new_event_about(asked.kind, &after, refund, call.cause(), call.now)?;
         outgoing.due = call.now.plus(asked.delay);
         let reply = Reply::json(200, &with_deliveries(&outgoing));
-        let changed = before.filter(|before| **before != after);
-        let changed = changed.map(|_| Box::new(after));
+        let moved = before.filter(|before| rehearsal::moves(asked.kind) && **before != after);
+        let changed = moved.map(|_| Box::new(after));
         let effect = Effect {
             changed,
             outgoing: vec![outgoing],
@@ -139,7 +139,8 @@ impl App {
         let owner = (&session.account, session.mode);
         match (refund, &session.payment) {
             (Some(refund), _) if kind.is_of_a_refund() => {
-                self.new_event(kind, owner, &refund_object(session, refund), cause, now)
+                let object = refund_object(session, refund).as_told_by(kind);
+                self.new_event(kind, owner, &object, cause, now)
             }
             (_, Some(payment)) if !kind.is_of_a_session() => {
                 let object = self.payment_object(session, payment);
@@ -147,17 +148,6 @@ impl App {
             }
             _ => self.new_event(kind, owner, &self.session_object(session), cause, now),
         }
-    }
-
-    /// A session that is nowhere kept, as the event would find it, and a refund of its payment where it is of that.
-    fn made_up(
-        &self,
-        who: &Who,
-        asked: &Rehearsal,
-        now: Timestamp,
-    ) -> Result<(Session, Option<Refund>), Refusal> {
-        let session = self.new_session(who, &asked.order(), now)?;
-        rehearsal::brought_to(session, asked.kind, refund_id(now)?, now)
     }
 
     /// Ends the next few sessions whose time is over and whose merchants want to be told, in few commits; says when the

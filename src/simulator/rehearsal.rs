@@ -12,7 +12,7 @@ use crate::domain::json::Json;
 use crate::domain::new_session::{self, word};
 use crate::domain::payment::{PaymentStatus, Refund};
 use crate::domain::refusal::Refusal;
-use crate::domain::session::{CancellationReason, Session};
+use crate::domain::session::{CancellationReason, Session, SessionStatus};
 use crate::domain::time::Timestamp;
 use crate::policy;
 
@@ -90,7 +90,7 @@ fn delay(fields: &Fields<'_>) -> Result<Duration, Refusal> {
         })
 }
 
-/// Where an event leaves the payment that it is about.
+/// Where an event leaves the payment that it is about; None of one that only tells of it.
 fn payment_status(kind: EventType) -> Option<PaymentStatus> {
     let moving = [
         (EventType::PaymentCaptured, PaymentStatus::Captured),
@@ -102,53 +102,57 @@ fn payment_status(kind: EventType) -> Option<PaymentStatus> {
     Some(status)
 }
 
-/// A session that there is, after the event.
-///
-/// # Errors
-/// [`Refusal::SessionStateInvalid`] when it has ended.
-pub fn moved(session: Session, kind: EventType, now: Timestamp) -> Result<Session, Refusal> {
-    match payment_status(kind) {
-        Some(status) => session.told(status, by_card(&CARDS[0], now), now),
-        None => Ok(session),
-    }
+/// Whether a session that there is becomes what an event tells of it.
+pub fn moves(kind: EventType) -> bool {
+    payment_status(kind).is_some()
 }
 
-/// A made-up session as the event would find it, and the refund that it may be of.
+/// A session as the event tells of it, and the refund that it may be of.
 ///
 /// # Errors
-/// None that a session just made could meet.
+/// [`Refusal::SessionStateInvalid`] when such an event can't come of the session any more.
 pub fn brought_to(
     session: Session,
     kind: EventType,
     refund: RefundId,
     now: Timestamp,
 ) -> Result<(Session, Option<Refund>), Refusal> {
-    let captured =
-        |session: Session| session.told(PaymentStatus::Captured, by_card(&CARDS[0], now), now);
+    let told = |session: Session, status| session.told(status, by_card(&CARDS[0], now), now);
+    let captured = |session: Session| match &session.payment {
+        Some(payment) if payment.captured == payment.amount => Ok(session),
+        Some(_) | None => told(session, PaymentStatus::Captured),
+    };
+    let over = |_| Refusal::SessionStateInvalid;
     let session = match kind {
-        EventType::SessionExpired => {
+        EventType::SessionExpired if session.is_open() => {
             let expires_at = session.asked.expires_at;
             session.at(expires_at)
         }
-        EventType::SessionCanceled => {
-            session.cancel(CancellationReason::RequestedByCustomer, now)?
+        EventType::SessionExpired => return Err(Refusal::SessionStateInvalid),
+        EventType::SessionCanceled => session
+            .cancel(CancellationReason::RequestedByCustomer, now)
+            .map_err(over)?,
+        EventType::PaymentRequiresAction if session.status == SessionStatus::RequiresAction => {
+            session
         }
-        EventType::PaymentRequiresAction => session.confirm(by_paypal(), now)?,
-        EventType::PaymentPending => {
-            session.told(PaymentStatus::Authorized, by_card(&CARDS[0], now), now)?
-        }
+        EventType::PaymentRequiresAction => session.confirm(by_paypal(), now).map_err(over)?,
+        EventType::PaymentPending => told(session, PaymentStatus::Authorized)?,
         EventType::PaymentRefunded
         | EventType::RefundSucceeded
         | EventType::RefundFailed
         | EventType::RefundPending
         | EventType::RefundUpdated => {
-            let (session, refund) = captured(session)?.refund(None, None, refund, now)?;
+            let refunded = captured(session)?.refund(None, None, refund, now);
+            let (session, refund) = refunded.map_err(over)?;
             return Ok((session, Some(refund)));
         }
         EventType::PaymentAuthorized
         | EventType::PaymentCaptured
         | EventType::PaymentFailed
-        | EventType::PaymentCanceled => moved(session, kind, now)?,
+        | EventType::PaymentCanceled => match payment_status(kind) {
+            Some(status) => told(session, status)?,
+            None => session,
+        },
         EventType::DisputeCreated
         | EventType::DisputeUpdated
         | EventType::DisputeClosed

@@ -7,6 +7,7 @@ use super::{
     RefundObject, RoutingObject, SessionConfig, SessionObject, Switch, WalletObject,
 };
 use crate::app::App;
+use crate::domain::event::EventType;
 use crate::domain::idempotency::Reply;
 use crate::domain::key::Mode;
 use crate::domain::new_session::PaymentMethod;
@@ -179,6 +180,18 @@ pub fn refund_object<'a>(session: &Session, refund: &'a Refund) -> RefundObject<
         status: "succeeded",
         reason: refund.reason.as_deref(),
         created_at: refund.created_at.rfc3339(),
+    }
+}
+
+impl RefundObject<'_> {
+    /// The same as an event of this kind tells of it.
+    pub fn as_told_by(mut self, kind: EventType) -> Self {
+        if kind == EventType::RefundFailed {
+            self.status = "failed";
+        } else if kind == EventType::RefundPending {
+            self.status = "pending";
+        }
+        self
     }
 }
 

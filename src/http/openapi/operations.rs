@@ -234,7 +234,7 @@ pub(super) fn operations() -> Vec<Operation> {
             id: "sendTestWebhook",
             tag: "Testing",
             summary: "Send an event to your endpoints",
-            description: "With a session, its payment becomes what the event says; without, a payment is made up. Nothing else happens.",
+            description: "About a session that there is, or a made-up one. Of the first, payment.captured, .failed, .canceled and .authorized become true; what can't come of it any more is refused. Nothing else happens.",
             auth: Auth::Merchant,
             parameters: vec![],
             body: Some(Body {

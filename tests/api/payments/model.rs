@@ -175,7 +175,7 @@ impl Model {
             "payment.failed" => ("failed", "failed"),
             "payment.canceled" => ("canceled", "canceled"),
             "payment.authorized" => ("processing", "authorized"),
-            _ => return FINE,
+            told => return self.told(told),
         };
         let takes_back = self.captured() > 0 && event != "payment.captured";
         if self.is_over() || takes_back {
@@ -185,6 +185,16 @@ impl Model {
         self.end(session, payment);
         if event == "payment.captured" {
             self.capture_up_to(self.amount);
+        }
+        FINE
+    }
+
+    /// Of an event that tells of the payment as captured, or as given back.
+    fn told(&self, event: &str) -> Answer {
+        let is_lost = matches!(self.status, "failed" | "canceled");
+        let given_back = self.payment.as_ref().map_or(0, |paid| paid.refunded);
+        if is_lost || (event == "payment.refunded" && given_back == self.amount) {
+            return refused("invalid_session_state");
         }
         FINE
     }

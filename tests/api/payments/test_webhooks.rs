@@ -164,19 +164,83 @@ fn who_was_slow_to_send_moves_the_session_when_its_turn_comes() {
     assert_eq!(shop.status(&sale), "succeeded");
 }
 
+/// What an event may be about that tells of a session and does not move it: what it shows, and whether of a session that
+/// is paid as well. Each could be of one that is open.
+const TELLS: &[(&str, &str, &str, bool)] = &[
+    (
+        "payment.requires_action",
+        "payment_intent",
+        "requires_action",
+        false,
+    ),
+    ("payment.refunded", "payment_intent", "refunded", true),
+    ("payment.pending", "payment_intent", "authorized", false),
+    ("session.expired", "payment_session", "canceled", false),
+    ("session.canceled", "payment_session", "canceled", false),
+    ("refund.succeeded", "refund", "succeeded", true),
+    ("refund.failed", "refund", "failed", true),
+    ("refund.pending", "refund", "pending", true),
+    ("refund.updated", "refund", "succeeded", true),
+    ("dispute.created", "payment_intent", "captured", true),
+    (
+        "bank_transfer.succeeded",
+        "payment_intent",
+        "captured",
+        true,
+    ),
+];
+
 #[test]
-fn other_events_tell_of_a_session_and_move_nothing() {
+fn other_events_tell_of_a_session_as_it_would_be_and_move_nothing() {
     let shop = Shop::new();
-    let movers = MOVES.iter().map(|(kind, _)| *kind);
-    let movers: Vec<&str> = movers.collect();
-    for sale in [shop.sale(), shop.authorized(), shop.paid()] {
-        let before = shop.session(&sale);
-        for kind in EVENTS.iter().filter(|kind| !movers.contains(kind)) {
-            let told = ok(&shop.test_webhook(&event(kind, &sale)));
-            assert!(told["data"]["object"].is_object(), "{kind}");
+    for (kind, object, status, is_of_paid) in TELLS {
+        let tell = |sale: &Sale| shop.test_webhook(&event(kind, sale));
+        for sale in [shop.sale(), shop.challenged(), shop.paid()] {
+            let before = shop.session(&sale);
+            let told = tell(&sale);
+            if before["status"] == "succeeded" && !is_of_paid {
+                told.expect(400, "invalid_session_state");
+            } else {
+                let told = ok(&told)["data"]["object"].clone();
+                assert_eq!(
+                    (&told["object"], &told["status"]),
+                    (&json!(object), &json!(status)),
+                    "{kind}"
+                );
+                let names = ["id", "session_id", "payment_id"].map(|name| told[name].clone());
+                let own = [json!(sale.id), json!(sale.payment())];
+                assert!(
+                    names.iter().any(|name| own.contains(name)),
+                    "{kind}: {told}"
+                );
+            }
             assert_eq!(shop.session(&sale), before, "{kind}");
         }
+        for sale in [shop.declined(), shop.canceled()] {
+            tell(&sale).expect(400, "invalid_session_state");
+        }
+        let made_up =
+            ok(&shop.test_webhook(&json!({"event_type": kind})))["data"]["object"].clone();
+        assert_eq!(
+            (&made_up["object"], &made_up["status"]),
+            (&json!(object), &json!(status)),
+            "{kind}"
+        );
     }
+}
+
+#[test]
+fn a_refund_that_is_told_of_is_of_what_is_left() {
+    let shop = Shop::new();
+    let sale = shop.paid();
+    let told = |kind: &str| ok(&shop.test_webhook(&event(kind, &sale)))["data"]["object"].clone();
+    assert_eq!(told("payment.refunded")["refunded_amount"], PRICE);
+    ok(&shop.refund(&sale, &json!({"amount": 300})).send());
+    assert_eq!(told("refund.succeeded")["amount"], PRICE - 300);
+    assert_eq!(told("refund.succeeded")["payment_id"], sale.payment());
+    ok(&shop.refund(&sale, &json!({})).send());
+    let over = shop.test_webhook(&event("refund.succeeded", &sale));
+    over.expect(400, "invalid_session_state");
 }
 
 #[test]
