@@ -203,13 +203,14 @@ pub(super) fn rehearsal() -> Value {
 pub(super) fn event() -> Value {
     json!({
         "type": "object",
-        "required": ["id", "object", "type", "api_version", "created", "livemode", "data", "request", "deliveries"],
+        "required": ["id", "object", "type", "api_version", "created", "created_at", "livemode", "data", "request", "deliveries"],
         "properties": {
             "id": { "type": "string", "pattern": "^evt_[0-9A-Za-z]{24}$" },
             "object": { "const": "event" },
             "type": { "type": "string", "enum": EventType::WORDS },
             "api_version": { "type": "string" },
             "created": { "type": "string", "format": "date-time" },
+            "created_at": { "type": "string", "format": "date-time", "description": "The same as created." },
             "livemode": { "type": "boolean" },
             "data": { "type": "object", "required": ["object"], "properties": { "object": { "type": "object" } } },
             "request": { "type": ["object", "null"] },

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::operation::{Answered, Auth, Body, Operation, Parameter};
 use super::reference;
+use crate::domain::refusal::Refusal;
 use crate::http::mock::clock::Shown;
 use crate::http::mock::faults::FaultObject;
 use crate::http::mock::limits::LimitsObject;
@@ -104,7 +105,7 @@ const fn operation(
         parameters: Vec::new(),
         body: None,
         answers: Vec::new(),
-        own_refusals: &[],
+        own_refusals: Vec::new(),
     }
 }
 
@@ -168,6 +169,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
         },
         Operation {
+            own_refusals: vec![Refusal::FaultNotFound],
             parameters: vec![id],
             answers: vec![answered(
                 200,

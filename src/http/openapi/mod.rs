@@ -12,7 +12,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use self::operation::{Auth, Body, Operation, Parameter};
+use self::operation::{Auth, Body, Operation, Parameter, Refused};
 use self::operations::operations;
 use super::refusal::ErrorBody;
 
@@ -20,7 +20,7 @@ const TEXT: &str = "Payments: a merchant's server makes a session, the buyer pay
                     Bearer sk_test_...`, make each POST and PATCH safe to repeat with an `Idempotency-Key`, and slow down \
                     when `X-RateLimit-Remaining` comes to an end.";
 /// Headers of every answer, and what they say.
-const EVERYWHERE: [(&str, &str, &str); 5] = [
+const EVERYWHERE: [(&str, &str, &str); 7] = [
     (
         "X-Request-Id",
         "string",
@@ -41,6 +41,16 @@ const EVERYWHERE: [(&str, &str, &str); 5] = [
         "X-RateLimit-Scope",
         "string",
         "Which limit: minute, day, concurrency or address.",
+    ),
+    (
+        "RateLimit-Policy",
+        "string",
+        "Every limit, in the form of the IETF draft.",
+    ),
+    (
+        "RateLimit",
+        "string",
+        "What is left of each, in the form of the IETF draft.",
     ),
 ];
 
@@ -80,6 +90,8 @@ fn build() -> Value {
             )
         })
         .collect();
+    let mut schemas = generator.take_definitions(true);
+    schemas.values_mut().for_each(leave_out_null);
     json!({
         "openapi": "3.1.0",
         "info": { "title": "Atlas", "version": env!("CARGO_PKG_VERSION"), "description": TEXT },
@@ -87,7 +99,7 @@ fn build() -> Value {
         "tags": operations::TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": schemas,
             "headers": headers,
             "securitySchemes": {
                 "secret_key": { "type": "http", "scheme": "bearer", "description": "An API key: sk_test_... or sk_live_..." },
@@ -108,14 +120,29 @@ fn describe(operation: &Operation, error: &Value, generator: &mut SchemaGenerato
         let content = answer
             .schema
             .map(|schema| json!({ "application/json": { "schema": schema(generator) } }));
+        let mut headers = headers_of(operation);
+        if operation.is_idempotent() {
+            let text = "`true` when this is the kept answer of an earlier request.";
+            let schema = json!({ "type": "string", "const": "true" });
+            headers.insert(
+                "Idempotent-Replayed".to_owned(),
+                header(text, false, &schema),
+            );
+        }
         responses.insert(
             answer.status.to_string(),
-            response(answer.text, content, operation.is_idempotent()),
+            response(answer.text, content, headers),
         );
     }
-    for (status, text) in operation.refusals() {
-        let content = json!({ "application/json": { "schema": error } });
-        responses.insert(status.to_string(), response(text, Some(content), false));
+    for refused in operation.refusals() {
+        let mut schema = error.clone();
+        schema["properties"] =
+            json!({ "error": { "properties": { "code": { "enum": refused.codes } } } });
+        let content = json!({ "application/json": { "schema": schema } });
+        let mut headers = headers_of(operation);
+        headers.extend(headers_of_refusal(&refused));
+        let described = response(&refused.text(), Some(content), headers);
+        responses.insert(refused.status.to_string(), described);
     }
     let mut out = json!({
         "operationId": operation.id,
@@ -139,27 +166,75 @@ fn describe(operation: &Operation, error: &Value, generator: &mut SchemaGenerato
     out
 }
 
-fn response(text: &str, content: Option<Value>, may_be_replayed: bool) -> Value {
-    let mut headers: Map<String, Value> = EVERYWHERE
-        .iter()
-        .map(|(name, ..)| {
-            (
-                (*name).to_owned(),
-                json!({ "$ref": format!("#/components/headers/{name}") }),
-            )
-        })
-        .collect();
-    if may_be_replayed {
-        let text = "`true` when this is the kept answer of an earlier request.";
-        let header =
-            json!({ "description": text, "schema": { "type": "string", "const": "true" } });
-        headers.insert("Idempotent-Replayed".to_owned(), header);
+fn header(text: &str, required: bool, schema: &Value) -> Value {
+    json!({ "description": text, "required": required, "schema": schema })
+}
+
+/// The headers of every answer to an operation.
+fn headers_of(operation: &Operation) -> Map<String, Value> {
+    let everywhere = EVERYWHERE.iter().map(|(name, ..)| {
+        let place = format!("#/components/headers/{name}");
+        ((*name).to_owned(), json!({ "$ref": place }))
+    });
+    let echo = operation.is_idempotent().then(|| {
+        let text = "The request's own.";
+        let schema = json!({ "type": "string" });
+        ("Idempotency-Key".to_owned(), header(text, false, &schema))
+    });
+    everywhere.chain(echo).collect()
+}
+
+/// What a refusal says besides in headers.
+fn headers_of_refusal(refused: &Refused) -> Option<(String, Value)> {
+    if refused.has_credential {
+        let scheme = json!({ "type": "string", "const": "Bearer" });
+        let described = header("What to send.", true, &scheme);
+        return Some(("WWW-Authenticate".to_owned(), described));
     }
+    let seconds = json!({ "type": "integer", "minimum": 1 });
+    let text = "Whole seconds after which a request is admitted.";
+    let waits = |code: &&str| {
+        [
+            "idempotency_key_in_use",
+            "upstream_unavailable",
+            "connection_closing",
+        ]
+        .contains(code)
+    };
+    let is_always = refused.status == 429;
+    (is_always || refused.codes.iter().any(waits))
+        .then(|| ("Retry-After".to_owned(), header(text, is_always, &seconds)))
+}
+
+fn response(text: &str, content: Option<Value>, headers: Map<String, Value>) -> Value {
     let mut out = json!({ "description": text, "headers": headers });
     if let Some(content) = content {
         out["content"] = content;
     }
     out
+}
+
+/// A member that may be left out is left out where there is nothing to say, and so is never null.
+fn leave_out_null(schema: &mut Value) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| {
+        let names = required.as_array();
+        names.is_some_and(|names| names.iter().any(|one| one == name))
+    };
+    let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (_, member) in members.iter_mut().filter(|(name, _)| !is_required(name)) {
+        if let Some(types) = member.get_mut("type").and_then(Value::as_array_mut) {
+            types.retain(|kind| kind != "null");
+            if let [kind] = &types[..] {
+                member["type"] = kind.clone();
+            }
+        }
+        if let Some(ways) = member.get_mut("anyOf").and_then(Value::as_array_mut) {
+            ways.retain(|way| way["type"] != "null");
+        }
+    }
 }
 
 fn security(auth: Auth) -> Value {
@@ -173,11 +248,16 @@ fn security(auth: Auth) -> Value {
 
 fn parameters(operation: &Operation) -> Vec<Value> {
     let mut all: Vec<Value> = operation.parameters.iter().map(parameter).collect();
+    let schema = json!({ "type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$" });
     if operation.is_idempotent() {
         all.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false, "example": "order_12345",
             "description": "Makes the request safe to repeat for 24 hours: the same request gets the same answer.",
-            "schema": { "type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$" },
+            "schema": schema,
+        }));
+        all.push(json!({
+            "name": "X-Idempotency-Key", "in": "header", "required": false,
+            "description": "The same, where there is no Idempotency-Key.", "schema": schema,
         }));
     }
     all
@@ -189,3 +269,6 @@ fn parameter(parameter: &Parameter) -> Value {
         "description": parameter.text, "schema": (parameter.schema)(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::operation::{Answered, Auth, Body, Operation, Parameter};
 use super::{bodies, reference};
 use crate::app::objects::{PaymentObject, RefundObject, SessionConfig, SessionObject};
+use crate::domain::refusal::Refusal;
 use crate::http::payments::testing::CardList;
 use crate::simulator::cards::Category;
 
@@ -38,8 +39,6 @@ const CATEGORY: Parameter = Parameter {
     text: "Only the cards of this category.",
     schema: || json!({ "type": "string", "enum": Category::WORDS }),
 };
-const NO_SESSION: (u16, &str) = (404, "There is no such session for this key.");
-const NO_PAYMENT: (u16, &str) = (404, "There is no such payment for this key.");
 const SESSION: Answered = Answered {
     status: 200,
     text: "The session.",
@@ -50,6 +49,19 @@ const PAYMENT: Answered = Answered {
     text: "The payment.",
     schema: Some(reference::<PaymentObject<'_>>),
 };
+
+/// What paying is refused for.
+fn of_paying() -> Vec<Refusal> {
+    let takes = String::new();
+    vec![
+        Refusal::PaymentFailed { decline_code: "" },
+        Refusal::SessionNotFound,
+        Refusal::SessionCompleted,
+        Refusal::SessionProcessing,
+        Refusal::PaymentMethodInvalid { takes },
+        Refusal::TokenProviderInvalid,
+    ]
+}
 
 /// Everything that can be asked for.
 pub(super) fn operations() -> Vec<Operation> {
@@ -73,7 +85,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "The new session.",
                 schema: Some(reference::<SessionObject<'_>>),
             }],
-            own_refusals: &[],
+            own_refusals: vec![Refusal::LiveModeUnavailable],
         },
         Operation {
             method: "get",
@@ -86,7 +98,7 @@ pub(super) fn operations() -> Vec<Operation> {
             parameters: vec![SESSION_ID],
             body: None,
             answers: vec![SESSION],
-            own_refusals: &[NO_SESSION],
+            own_refusals: vec![Refusal::SessionNotFound],
         },
         Operation {
             method: "patch",
@@ -103,7 +115,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 example: || json!({ "amount": 5990, "metadata": { "coupon": null } }),
             }),
             answers: vec![SESSION],
-            own_refusals: &[NO_SESSION],
+            own_refusals: vec![Refusal::SessionNotFound, Refusal::SessionNotUpdatable],
         },
         Operation {
             method: "post",
@@ -120,7 +132,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 example: || json!({ "cancellation_reason": "abandoned" }),
             }),
             answers: vec![SESSION],
-            own_refusals: &[NO_SESSION],
+            own_refusals: vec![Refusal::SessionNotFound, Refusal::SessionNotCancelable],
         },
         Operation {
             method: "get",
@@ -137,7 +149,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "What the page needs.",
                 schema: Some(reference::<SessionConfig<'_>>),
             }],
-            own_refusals: &[],
+            own_refusals: vec![Refusal::SessionNotFound, Refusal::SessionStateInvalid],
         },
         Operation {
             method: "post",
@@ -154,7 +166,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 example: || json!({ "token_id": "tok_visa" }),
             }),
             answers: vec![PAYMENT],
-            own_refusals: &[(402, "The payment was declined; decline_code says why.")],
+            own_refusals: of_paying(),
         },
         Operation {
             method: "post",
@@ -171,7 +183,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 example: || json!({ "session_id": "sess_0VbyabOC3MYoNi0qWxJl1a2b", "token_id": "tok_visa" }),
             }),
             answers: vec![PAYMENT],
-            own_refusals: &[(402, "The payment was declined; decline_code says why.")],
+            own_refusals: of_paying(),
         },
         Operation {
             method: "post",
@@ -188,7 +200,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 example: || json!({ "amount": 1000 }),
             }),
             answers: vec![PAYMENT],
-            own_refusals: &[NO_PAYMENT],
+            own_refusals: vec![Refusal::PaymentNotFound, Refusal::PaymentNotCapturable],
         },
         Operation {
             method: "post",
@@ -209,7 +221,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "The refund.",
                 schema: Some(reference::<RefundObject<'_>>),
             }],
-            own_refusals: &[NO_PAYMENT],
+            own_refusals: vec![Refusal::PaymentNotFound, Refusal::PaymentNotRefundable],
         },
         Operation {
             method: "get",
@@ -226,7 +238,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "The cards.",
                 schema: Some(reference::<CardList>),
             }],
-            own_refusals: &[(403, "Only test mode has this.")],
+            own_refusals: vec![Refusal::TestModeOnly],
         },
         Operation {
             method: "post",
@@ -247,7 +259,11 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "The event, and to how many endpoints it goes.",
                 schema: Some(|_| bodies::event()),
             }],
-            own_refusals: &[NO_SESSION, (403, "Only test mode has this.")],
+            own_refusals: vec![
+                Refusal::SessionNotFound,
+                Refusal::SessionStateInvalid,
+                Refusal::TestModeOnly,
+            ],
         },
         Operation {
             method: "get",
@@ -264,7 +280,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "They can.",
                 schema: Some(|_| bodies::health()),
             }],
-            own_refusals: &[],
+            own_refusals: vec![],
         },
         Operation {
             method: "get",
@@ -281,7 +297,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "It does.",
                 schema: Some(|_| bodies::status("ok")),
             }],
-            own_refusals: &[],
+            own_refusals: vec![],
         },
         Operation {
             method: "get",
@@ -298,7 +314,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "It can.",
                 schema: Some(|_| bodies::status("ready")),
             }],
-            own_refusals: &[],
+            own_refusals: vec![],
         },
         Operation {
             method: "get",
@@ -315,7 +331,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 text: "This document.",
                 schema: Some(|_| json!({ "type": "object" })),
             }],
-            own_refusals: &[],
+            own_refusals: vec![],
         },
     ]
 }
