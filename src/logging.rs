@@ -2,6 +2,7 @@
 //! before it is written, also in lines of the libraries below us.
 
 mod layout;
+mod quiet;
 mod stamp;
 
 use std::io::Write;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use self::layout::Layout;
+use self::quiet::Quiet;
 use crate::clock::Clock;
 use crate::config::LogFormat;
 use crate::policy;
@@ -43,7 +45,7 @@ pub fn start(format: LogFormat) -> Log {
     let layout = Layout { format, to_journal };
     let lines = Arc::new(Lines::default());
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
-    let started = env_logger::Builder::from_env(environment)
+    let logger = env_logger::Builder::from_env(environment)
         .format(move |line, record| {
             let time = stamp::of(Clock::system_now());
             layout.write(line, &time, record)
@@ -51,9 +53,12 @@ pub fn start(format: LogFormat) -> Log {
         .target(env_logger::Target::Pipe(Box::new(Inlet(Arc::clone(
             &lines,
         )))))
-        .try_init();
+        .build();
+    let most = logger.filter();
     // A second start in one process keeps the first log.
-    drop(started);
+    if log::set_boxed_logger(Box::new(Quiet(logger))).is_ok() {
+        log::set_max_level(most);
+    }
     std::panic::set_hook(Box::new(|panic| {
         let opens_store = std::thread::current().name() == Some(crate::store::OPENER);
         let level = if opens_store {

@@ -108,6 +108,31 @@ fn every_line_is_an_object_and_a_request_is_told_member_by_member() {
     assert_eq!(last["key"], null);
 }
 
+#[test]
+fn what_a_client_does_is_no_error_of_the_server_s() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let mut command = Command::new(BINARY);
+    command.args(["mock", "--port", "0", "--data-dir"]);
+    command.arg(&directory).env("RUST_LOG", "info");
+    let server = Atlas::start(command, &directory);
+    for fault in ["drop-before", "drop-after-commit", "truncate-body"] {
+        let request = format!(
+            "GET /functions/v1/test-cards HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sk_test_a\r\nX-Atlas-Mock: {fault}\r\n\r\n"
+        );
+        let mut client = Client::connect(server.address).expect("a connection");
+        assert!(client.send(&request).is_none(), "{fault}: it is cut");
+    }
+    for request in ["GARBAGE\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+        let mut client = Client::connect(server.address).expect("a connection");
+        assert_eq!(client.send(request).expect("an answer").status, 400);
+    }
+    assert!(server.terminate().success());
+    let log = read_log(&directory);
+    assert!(!log.contains("ERROR"), "{log}");
+    assert_eq!(log.matches("/functions/v1/test-cards").count(), 3, "{log}");
+}
+
 /// An upstream that answers one request and cuts the next one off.
 fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
