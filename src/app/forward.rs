@@ -129,7 +129,7 @@ impl App {
         call: Call,
         sent: Sent<'_, impl Iterator<Item = (&'a str, &'a [u8])> + Clone>,
     ) -> Result<Course, Refusal> {
-        let (claim, is_resumed) = match self.find(&call, || canonical(&sent.body))? {
+        let (claim, is_resumed) = match self.find(&call, || Json::comparable(&sent.body))? {
             Found::Replay(reply) => return Ok(Course::Replay(reply)),
             Found::Run(claim) => (claim, false),
             // The upstream that it went to, and no other, knows what became of it.
@@ -177,9 +177,4 @@ impl App {
             request,
         })))
     }
-}
-
-/// JSON in canonical form, anything else as it is.
-fn canonical(body: &[u8]) -> Vec<u8> {
-    Json::parse(body).map_or_else(|_| body.to_vec(), |json| json.canonical())
 }

@@ -42,6 +42,11 @@ impl Json {
         from_raw(raw, policy::JSON_DEPTH)
     }
 
+    /// A body as it is compared: JSON in canonical form, anything else as it is.
+    pub fn comparable(body: &[u8]) -> Vec<u8> {
+        Self::parse(body).map_or_else(|_| body.to_vec(), |json| json.canonical())
+    }
+
     /// The canonical form, by which bodies are compared.
     pub fn canonical(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);

@@ -92,11 +92,7 @@ fn course(request: &HttpRequest, visit: Visit, link: &Arc<Link>) -> Result<Cours
         headers: lines.iter().copied(),
         client: who::address(peer, headers, trusted),
         is_tls: who::is_tls(peer, headers, trusted, app.settings.tls.is_some()),
-        // A target that names its host says more than `Host` (RFC 9112, 3.2.2).
-        host: match request.uri().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => headers.get(HOST).and_then(|host| host.to_str().ok()),
-        },
+        host: headers.get(HOST).and_then(|host| host.to_str().ok()),
         body: visit.body?,
     };
     app.errand(link, call, sent)

@@ -123,8 +123,14 @@ impl Gate {
     ) -> Option<Alone> {
         let (method, path) = (request.method().as_str(), request.path());
         let sent = body.filter(|sent| !sent.is_empty());
-        let fingerprint = sent
-            .map(|sent| Fingerprint::of(method, path, request.query_string(), &canonical(sent)));
+        let fingerprint = sent.map(|sent| {
+            Fingerprint::of(
+                method,
+                path,
+                request.query_string(),
+                &Json::comparable(sent),
+            )
+        });
         let place = self.app.alone_at(who(entry)?.record(key?), fingerprint);
         place.ok()
     }
@@ -157,7 +163,7 @@ impl Gate {
         };
         Some(
             self.app
-                .decline(call, canonical(sent), &refusal)
+                .decline(call, Json::comparable(sent), &refusal)
                 .await
                 .map(respond),
         )
@@ -173,11 +179,6 @@ impl Gate {
         Box::pin(self.app.hold_up(delay, came)).await;
         self.app.clock.now()
     }
-}
-
-/// JSON in canonical form, anything else as it is.
-fn canonical(sent: &Bytes) -> Vec<u8> {
-    Json::parse(sent).map_or_else(|_| sent.to_vec(), |json| json.canonical())
 }
 
 /// Who asks, of those who may have an idempotency key.
