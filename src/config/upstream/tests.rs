@@ -89,7 +89,7 @@ fn what_is_not_set_has_its_default() {
     assert!(settings.authorization.is_none() && settings.authorities.is_none());
     assert_eq!(settings.connect_timeout, Duration::from_secs(5));
     assert_eq!(settings.answer_timeout, Duration::from_secs(60));
-    assert_eq!(settings.connections, 256);
+    assert_eq!(settings.connections, 128);
     assert!(settings.is_idempotent);
 }
 
