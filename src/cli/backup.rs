@@ -84,10 +84,9 @@ fn tell(summary: &Summary, to: &Path, kept: &Kept, json: bool) -> Result<(), Fai
         told["file"] = to.display().to_string().into();
         told["removed"] = serde_json::json!(kept.removed);
         told["later"] = serde_json::json!(kept.later);
-        say(&to_json(&told)?);
-        return Ok(());
+        return say(&to_json(&told)?);
     }
-    say(&to.display().to_string());
+    say(&to.display().to_string())?;
     note(&describe(summary));
     for path in &kept.removed {
         note(&format!("{} is removed.", path.display()));

@@ -10,13 +10,12 @@ pub(super) fn check_config(place: &Place, given: Given, json: bool) -> Result<()
     let settings = Settings::resolve(place, given, Purpose::Serve).map_err(Failure::Usage)?;
     let shown = settings.shown();
     if json {
-        say(&to_json(&shown.into_iter().collect::<Map<_, _>>())?);
+        say(&to_json(&shown.into_iter().collect::<Map<_, _>>())?)
     } else {
         let line = |(name, value): (String, Value)| format!("{name} = {}", text(&value));
         let lines: Vec<String> = shown.into_iter().map(line).collect();
-        say(&lines.join("\n"));
+        say(&lines.join("\n"))
     }
-    Ok(())
 }
 
 /// A value as it is written on a line.

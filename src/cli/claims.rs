@@ -55,18 +55,18 @@ fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failur
         .map_err(Failure::Failed)?;
     match answer {
         ClaimAnswer::Failed(line) => return Err(Failure::Failed(line)),
-        ClaimAnswer::Claims(claims) if json => say(&to_json(&claims)?),
+        ClaimAnswer::Claims(claims) if json => say(&to_json(&claims)?)?,
         ClaimAnswer::Claims(claims) if claims.is_empty() => {
             note("No open claims: it is known what became of every request that went upstream.");
         }
         ClaimAnswer::Claims(claims) => {
-            claims.iter().for_each(|claim| say(&describe(claim)));
+            claims.iter().try_for_each(|claim| say(&describe(claim)))?;
             note(
                 "Look into the upstream's books, then `atlas settle ID --as done` (it was charged) or `--as free` (it was not).",
             );
         }
-        ClaimAnswer::Settled(claim) if json => say(&to_json(&claim)?),
-        ClaimAnswer::Settled(claim) => say(&settled(&claim)),
+        ClaimAnswer::Settled(claim) if json => say(&to_json(&claim)?)?,
+        ClaimAnswer::Settled(claim) => say(&settled(&claim))?,
     }
     Ok(())
 }

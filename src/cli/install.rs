@@ -123,8 +123,7 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
             enabled.join(" ")
         ),
         (false, false) => "systemd does not run here. Where it does: systemctl daemon-reload && systemctl try-restart atlas.service".to_owned(),
-    });
-    Ok(())
+    })
 }
 
 /// A package's units stand behind ours, so that neither would be what it seems.
@@ -183,15 +182,15 @@ pub(super) fn uninstall(asked: &Install, json: bool) -> Result<(), Failure> {
         steps.push(Step::Systemctl(vec!["daemon-reload"]));
     }
     take(&steps, asked, json)?;
-    if !json {
-        let kept = ["etc/atlas", "var/lib/atlas", "var/lib/atlas-backup"];
-        let kept = kept.map(|path| root.join(path).display().to_string());
-        say(&format!(
-            "Kept: {} (settings), {} (the store: keys, payments, records) and {} (backups).",
-            kept[0], kept[1], kept[2]
-        ));
+    if json {
+        return Ok(());
     }
-    Ok(())
+    let kept = ["etc/atlas", "var/lib/atlas", "var/lib/atlas-backup"];
+    let kept = kept.map(|path| root.join(path).display().to_string());
+    say(&format!(
+        "Kept: {} (settings), {} (the store: keys, payments, records) and {} (backups).",
+        kept[0], kept[1], kept[2]
+    ))
 }
 
 /// Takes the steps in their order, and says each before.
@@ -201,9 +200,11 @@ fn take(steps: &[Step], asked: &Install, json: bool) -> Result<(), Failure> {
         return Err(Failure::Failed(advice.to_owned()));
     }
     let said: Vec<String> = steps.iter().map(Step::say).collect();
+    // A step that can't be told of is taken all the same.
+    let mut told = Ok(());
     for (at, (step, line)) in steps.iter().zip(&said).enumerate() {
         if !json {
-            say(line);
+            told = told.and(say(line));
         }
         if !asked.dry_run {
             step.take()
@@ -212,9 +213,9 @@ fn take(steps: &[Step], asked: &Install, json: bool) -> Result<(), Failure> {
     }
     if json {
         let line = serde_json::json!({ "steps": said, "taken": !asked.dry_run });
-        say(&to_json(&line)?);
+        told = say(&to_json(&line)?);
     }
-    Ok(())
+    told
 }
 
 /// How to go on where a step failed. What systemd is told is left to the operator then: by its files, Atlas is installed

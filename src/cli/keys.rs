@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use zeroize::Zeroizing;
 
-use super::{Failure, note, remote, say, settings_of, settings_of_store, to_json};
+use super::{Failure, at, note, remote, say, say_secret, settings_of, settings_of_store, to_json};
 use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
 use crate::config::{Place, Span, limit};
 use crate::domain::id::KeyId;
@@ -164,11 +164,12 @@ pub(super) fn run(place: &Place, keys: Keys, json: bool) -> Result<(), Failure> 
     } else {
         settings_of_store(place)?
     };
+    let at = at(&settings);
     let command = command(keys)?;
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_keys(settings, command))
         .map_err(Failure::Failed)?;
-    print(answer, json)
+    print(answer, &at, json)
 }
 
 fn command(keys: Keys) -> Result<KeyCommand, Failure> {
@@ -226,24 +227,24 @@ fn read_secret() -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-fn print(answer: KeyAnswer, json: bool) -> Result<(), Failure> {
+fn print(answer: KeyAnswer, at: &str, json: bool) -> Result<(), Failure> {
     match answer {
         KeyAnswer::Failed(line) => return Err(Failure::Failed(line)),
-        KeyAnswer::Secret(made) if json => say(&to_json(&made)?),
-        KeyAnswer::Key(key) if json => say(&to_json(&key)?),
-        KeyAnswer::Keys(keys) if json => say(&to_json(&keys)?),
-        KeyAnswer::Secret(made) => print_secret(&made),
-        KeyAnswer::Key(key) => say(&describe(&key)),
+        KeyAnswer::Secret(made) if json => say_secret(&to_json(&made)?, &again(&made, at))?,
+        KeyAnswer::Key(key) if json => say(&to_json(&key)?)?,
+        KeyAnswer::Keys(keys) if json => say(&to_json(&keys)?)?,
+        KeyAnswer::Secret(made) => print_secret(&made, at)?,
+        KeyAnswer::Key(key) => say(&describe(&key))?,
         KeyAnswer::Keys(keys) if keys.is_empty() => {
             note("No keys yet: make one with `atlas keys create --name NAME`.")
         }
-        KeyAnswer::Keys(keys) => say(&table(&keys)),
+        KeyAnswer::Keys(keys) => say(&table(&keys))?,
     }
     Ok(())
 }
 
 /// The secret alone goes to standard output, so that `KEY=$(atlas keys create ...)` works.
-fn print_secret(made: &SecretReport) {
+fn print_secret(made: &SecretReport, at: &str) -> Result<(), Failure> {
     note(&format!(
         "{} \"{}\" ({}, account {}). Its secret is shown only now:",
         made.id,
@@ -251,10 +252,19 @@ fn print_secret(made: &SecretReport) {
         made.mode.as_str(),
         made.account.as_str()
     ));
-    say(&made.secret);
+    say_secret(&made.secret, &again(made, at))?;
     if let Some(until) = &made.old_secret_works_until {
         note(&format!("The old secret works until {until}."));
     }
+    Ok(())
+}
+
+/// How to get a secret after this one was lost.
+fn again(made: &SecretReport, at: &str) -> String {
+    format!(
+        "`atlas keys roll {} --grace 0s{at}` gives the key another",
+        made.id
+    )
 }
 
 fn describe(key: &KeyReport) -> String {

@@ -7,6 +7,7 @@ mod dashboard;
 mod install;
 mod keys;
 mod openapi;
+mod out;
 mod remote;
 mod restore;
 mod serve;
@@ -15,13 +16,13 @@ mod verify;
 mod webhooks;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::out::{announce, at, note, say, say_secret};
 use crate::config::{Given, LogFormat, Place, Purpose, Settings};
 use crate::logging::{self, Log};
 
@@ -31,6 +32,8 @@ enum Failure {
     Usage(String),
     /// Exit code 1: it was asked rightly and did not come about.
     Failed(String),
+    /// Exit code 1, and nothing is said: who was to read the result has gone.
+    Unread,
 }
 
 const AFTER_HELP: &str = "\
@@ -184,9 +187,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match parse(arguments.collect()) {
         Ok(cli) => cli,
         Err(error) => {
-            // A failure to print the usage has nowhere to be told.
-            drop(error.print());
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return print_usage(&error);
         }
     };
     match cli.verb {
@@ -208,6 +209,24 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Prints what clap has to say: help where somebody asked for it, else what is wrong.
+fn print_usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match (error.use_stderr(), printed) {
+        (false, Ok(())) => ExitCode::SUCCESS,
+        (false, Err(e)) => {
+            if e.kind() != std::io::ErrorKind::BrokenPipe {
+                note(&format!(
+                    "error: the help could not be written to standard output: {e}"
+                ));
+            }
+            ExitCode::FAILURE
+        }
+        // Of a failure to say what is wrong nothing can be said either.
+        (true, _) => ExitCode::from(2),
+    }
+}
+
 /// Starts the log, and what has to be done before the store is opened.
 fn begin(format: LogFormat) -> Log {
     let log = logging::start(format);
@@ -221,6 +240,7 @@ fn begin(format: LogFormat) -> Log {
 fn end(log: Log, outcome: Result<(), Failure>) -> ExitCode {
     let (line, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Unread) => return ExitCode::FAILURE,
         Err(Failure::Failed(line)) => (line, 1),
         Err(Failure::Usage(line)) => (line, 2),
     };
@@ -342,17 +362,6 @@ fn settings_of_store(place: &Place) -> Result<Settings, Failure> {
         "there is no store in {}: name it with --data-dir, or start `atlas serve`",
         settings.data_dir.display()
     )))
-}
-
-/// Writes a line to standard output. Nobody listening there is no reason to stop serving.
-fn say(line: &str) {
-    let mut out = std::io::stdout();
-    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
-}
-
-/// Writes a line to standard error, for people.
-fn note(line: &str) {
-    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -11,6 +11,5 @@ pub(super) fn openapi(json: bool) -> Result<(), Failure> {
     } else {
         format!("{document:#}")
     };
-    say(&text);
-    Ok(())
+    say(&text)
 }

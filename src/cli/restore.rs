@@ -28,7 +28,7 @@ pub(super) fn run(place: &Place, asked: &Restore, json: bool) -> Result<(), Fail
     };
     let restored = App::restore(&settings, BufReader::new(input)).map_err(Failure::Failed)?;
     if json {
-        say(&to_json(&restored)?);
+        say(&to_json(&restored)?)?;
     }
     let backup = &restored.backup;
     note(&format!(
@@ -45,7 +45,7 @@ pub(super) fn run(place: &Place, asked: &Restore, json: bool) -> Result<(), Fail
     if !json {
         faults
             .iter()
-            .for_each(|fault| say(&verify::describe(fault)));
+            .try_for_each(|fault| say(&verify::describe(fault)))?;
     }
     Err(Failure::Failed(format!(
         "the store is restored as it was, and of its rows {} were wrong when it was backed up already: `atlas verify` names them",

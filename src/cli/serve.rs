@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::systemd::Manager;
-use super::{Failure, note, say, to_json};
+use super::{Failure, announce, note, to_json};
 use crate::app::App;
 use crate::app::keys::{KeyAnswer, KeyCommand, NewKey};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
@@ -101,11 +101,10 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
         if !webhooks.is_empty() {
             line["webhooks"] = webhooks.into();
         }
-        say(&to_json(&line)?);
+        announce(&to_json(&line)?);
     } else {
-        say(&format!("listening on {url}"));
-        if let Err(Failure::Failed(line) | Failure::Usage(line)) = welcome(&running.app, &url).await
-        {
+        announce(&format!("listening on {url}"));
+        if let Err(line) = welcome(&running.app, &url).await {
             log::error!("no first key could be made: {line}");
         }
     }
@@ -171,7 +170,7 @@ fn webhooks(app: &App) -> Vec<serde_json::Value> {
 }
 
 /// Helps a first start along: a key and a line to paste, but only where a person sees them.
-async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
+async fn welcome(app: &Arc<App>, url: &str) -> Result<(), String> {
     let is_first = app.has_no_keys();
     const SAMPLE: &str = r#"{"amount": 4990, "currency": "USD"}"#;
     let secret = if app.settings.mock {
@@ -179,7 +178,7 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
     } else if !is_first {
         return Ok(());
     } else if std::io::stdout().is_terminal() {
-        let name = "First key".parse().map_err(Failure::Failed)?;
+        let name = "First key".parse()?;
         let key = NewKey {
             name,
             mode: Mode::Test,
@@ -189,7 +188,7 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
         };
         match app.manage_keys(KeyCommand::Create(key)).await {
             KeyAnswer::Secret(made) => made.secret.to_string(),
-            KeyAnswer::Failed(line) => return Err(Failure::Failed(line)),
+            KeyAnswer::Failed(line) => return Err(line),
             KeyAnswer::Key(_) | KeyAnswer::Keys(_) => return Ok(()),
         }
     } else {
@@ -203,22 +202,22 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), Failure> {
         for endpoint in app.given_endpoints() {
             let secret = app.webhook_secret(&endpoint);
             let (url, secret) = (endpoint.url.as_str(), secret.expose());
-            say(&format!("webhook {url}, signed with {secret}"));
+            announce(&format!("webhook {url}, signed with {secret}"));
         }
     }
     if std::io::stdout().is_terminal() {
         if !app.settings.mock {
             note("\nYour first test key; it is shown only now:\n");
-            say(&format!("  {secret}"));
+            announce(&format!("  {secret}"));
         }
         note("\nTry it; the second time you get the same answer:\n");
-        say(&format!(
+        announce(&format!(
             "  curl -i {url}/functions/v1/create-session \\\n    -H 'Authorization: Bearer {secret}' \\\n    \
              -H 'Content-Type: application/json' \\\n    -H 'Idempotency-Key: order_12345' \\\n    -d '{SAMPLE}'\n"
         ));
         note("The Dashboard, by a link that works once and for five minutes:\n");
         if let OperatorAnswer::Link(link) = app.manage_operators(OperatorCommand::Link).await {
-            say(&format!("  {}\n", *link.url));
+            announce(&format!("  {}\n", *link.url));
             let place = app.settings.data_dir.display();
             note(&format!(
                 "`atlas dashboard --data-dir {place}` prints another.\n"

@@ -29,9 +29,10 @@ pub(super) fn run(place: &Place, asked: &Verify, json: bool) -> Result<(), Failu
         VerifyAnswer::Failed(line) => return Err(Failure::Failed(line)),
     };
     if json {
-        say(&to_json(&found)?);
+        say(&to_json(&found)?)?;
     } else {
-        found.faults.iter().for_each(|fault| say(&describe(fault)));
+        let mut faults = found.faults.iter();
+        faults.try_for_each(|fault| say(&describe(fault)))?;
     }
     let left = found.faults.iter().filter(|fault| !fault.repaired).count();
     if left == 0 {

@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{Failure, note, remote, say, settings_of_store, to_json};
-use crate::app::webhooks::{EndpointAnswer, EndpointCommand, EndpointReport, NewEndpoint};
+use super::{Failure, at, note, remote, say, say_secret, settings_of_store, to_json};
+use crate::app::webhooks::{
+    EndpointAnswer, EndpointCommand, EndpointReport, EndpointSecret, NewEndpoint,
+};
 use crate::config::{Place, discreet};
 use crate::domain::event::EventType;
 use crate::domain::id::EndpointId;
@@ -69,11 +71,12 @@ fn endpoint_id(text: &str) -> Result<EndpointId, Failure> {
 /// Carries a command out and prints what came of it.
 pub(super) fn run(place: &Place, webhooks: Webhooks, json: bool) -> Result<(), Failure> {
     let settings = settings_of_store(place)?;
+    let at = at(&settings);
     let command = command(webhooks)?;
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_webhooks(settings, command))
         .map_err(Failure::Failed)?;
-    print(answer, json)
+    print(answer, &at, json)
 }
 
 fn command(webhooks: Webhooks) -> Result<EndpointCommand, Failure> {
@@ -105,25 +108,29 @@ fn command(webhooks: Webhooks) -> Result<EndpointCommand, Failure> {
     })
 }
 
-fn print(answer: EndpointAnswer, json: bool) -> Result<(), Failure> {
+fn print(answer: EndpointAnswer, at: &str, json: bool) -> Result<(), Failure> {
+    let again = |made: &EndpointSecret| {
+        let id = &made.endpoint.id;
+        format!("`atlas webhooks roll {id}{at}` gives the endpoint another")
+    };
     match answer {
         EndpointAnswer::Failed(line) => return Err(Failure::Failed(line)),
-        EndpointAnswer::Secret(made) if json => say(&to_json(&made)?),
-        EndpointAnswer::Endpoint(endpoint) if json => say(&to_json(&endpoint)?),
-        EndpointAnswer::Endpoints(endpoints) if json => say(&to_json(&endpoints)?),
+        EndpointAnswer::Secret(made) if json => say_secret(&to_json(&made)?, &again(&made))?,
+        EndpointAnswer::Endpoint(endpoint) if json => say(&to_json(&endpoint)?)?,
+        EndpointAnswer::Endpoints(endpoints) if json => say(&to_json(&endpoints)?)?,
         EndpointAnswer::Secret(made) => {
             note(&describe(&made.endpoint));
             note("Its deliveries are signed with:");
-            say(&made.secret);
+            say_secret(&made.secret, &again(&made))?;
         }
-        EndpointAnswer::Endpoint(endpoint) => say(&describe(&endpoint)),
+        EndpointAnswer::Endpoint(endpoint) => say(&describe(&endpoint))?,
         EndpointAnswer::Endpoints(endpoints) if endpoints.is_empty() => {
             note("No endpoints yet: make one with `atlas webhooks add URL`.");
         }
         EndpointAnswer::Endpoints(endpoints) => {
             endpoints
                 .iter()
-                .for_each(|endpoint| say(&describe(endpoint)));
+                .try_for_each(|endpoint| say(&describe(endpoint)))?;
         }
     }
     Ok(())

@@ -27,6 +27,7 @@ mod metrics;
 mod migration;
 mod mock;
 mod openapi;
+mod output;
 mod owner;
 mod package;
 mod port;
