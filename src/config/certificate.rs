@@ -160,6 +160,7 @@ impl CertificateFiles {
                 "must hold certificates in PEM, the server's own first".to_owned(),
             ));
         }
+        check_chain(&chain).map_err(of_certificate)?;
         let key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|_| {
             of_key("must hold a private key in PEM, without a passphrase".to_owned())
         })?;
@@ -188,6 +189,22 @@ impl CertificateFiles {
             expires_at,
         })
     }
+}
+
+/// Whether each can be read, since a client that meets one that can't ends the handshake. What else may be odd about
+/// those behind the first (an old version, a critical extension) is the client's to judge.
+fn check_chain(chain: &[CertificateDer<'_>]) -> Result<(), String> {
+    let broken = chain.iter().position(|certificate| {
+        let bad = rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+        ParsedCertificate::try_from(certificate).is_err_and(|e| e == bad)
+    });
+    broken.map_or(Ok(()), |at| {
+        Err(format!(
+            "certificate {} of the {} in it can't be read: it is damaged, or cut short",
+            at + 1,
+            chain.len()
+        ))
+    })
 }
 
 /// When a certificate expires. rustls tells that only of one that has, so it is judged at the end of time.

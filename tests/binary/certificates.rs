@@ -94,6 +94,56 @@ fn a_renewed_certificate_is_in_force_when_the_server_is_told_and_half_of_one_is_
     assert_eq!(atlas.terminate().code(), Some(0));
 }
 
+#[test]
+fn a_chain_with_a_certificate_that_can_t_be_read_is_refused_and_leaves_the_old_one_in_force() {
+    if !has_tool("openssl", &["version"]) {
+        return;
+    }
+    let files = Files::new();
+    let atlas = files.serve("serve");
+    make(&files, "other");
+    let own = std::fs::read_to_string(files.path("cert.pem")).expect("read");
+    let other = std::fs::read_to_string(files.path("other.pem")).expect("read");
+    let block = |inner: &str| {
+        format!("{own}-----BEGIN CERTIFICATE-----\n{inner}\n-----END CERTIFICATE-----\n")
+    };
+    let half: String = other.lines().skip(1).take(4).collect();
+    for (at, broken) in [block("AAAA"), block(&half)].iter().enumerate() {
+        std::fs::write(files.path("cert.pem"), broken).expect("written");
+        let arguments = ["check-config", "--tls-cert", &files.path("cert.pem")];
+        let key = files.path("key.pem");
+        let arguments = [&arguments[..], &["--tls-key", &key]].concat();
+        let output = run(&arguments, &files.data());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("tls_cert = ") && said.contains("certificate 2 of the 2"),
+            "{said}"
+        );
+        tell_to_look_again(&atlas);
+        // A fault is logged once until the files are right again.
+        eventually("it is told", || {
+            read_log(&files.data())
+                .matches("certificate 2 of the 2")
+                .count()
+                == at + 1
+        });
+        assert!(shown(&atlas).contains("localhost"));
+        std::fs::write(files.path("cert.pem"), format!("{own}{other}")).expect("written");
+        tell_to_look_again(&atlas);
+        eventually("it is right again", || {
+            let log = read_log(&files.data());
+            let right = ["are right again", "a new certificate is in force"];
+            right
+                .iter()
+                .map(|line| log.matches(line).count())
+                .sum::<usize>()
+                > at
+        });
+        assert!(shown(&atlas).contains("localhost"));
+    }
+}
+
 /// What the metrics say of the end of the certificate, in days since 1970.
 fn told_end(files: &Files) -> Option<f64> {
     let name = "atlas_tls_certificate_expiry_timestamp_seconds";
