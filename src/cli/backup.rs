@@ -61,7 +61,8 @@ pub(super) fn run(place: &Place, asked: &Backup, json: bool) -> Result<(), Failu
     } else {
         asked.to.clone()
     };
-    let file = NewFile::create(&to, &settings.data_dir, settings.min_free_disk).map_err(failed)?;
+    let file =
+        NewFile::create_outside(&to, &settings.data_dir, settings.min_free_disk).map_err(failed)?;
     let to = file.place().to_owned();
     let (summary, file) = system.block_on(back_up(&settings, file)).map_err(failed)?;
     file.keep().map_err(failed)?;

@@ -83,6 +83,46 @@ fn a_link_that_a_stranger_has_put_there_is_not_followed() {
 }
 
 #[test]
+fn a_backup_never_replaces_a_file_of_its_own_store() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = store(temporary.path());
+    let sub_directory = directory.join("backups");
+    fs::create_dir(&sub_directory).expect("made");
+    let link = temporary.path().join("link");
+    symlink(directory.join("pepper"), &link).expect("linked");
+    let way = temporary.path().join("way");
+    symlink(&directory, &way).expect("linked");
+    let files = ["pepper", "store/journal", "store/db"].map(|name| directory.join(name));
+    let before = files.clone().map(|file| fs::read(file).expect("read"));
+    let check = || {
+        let named = [
+            directory.join("new"),
+            link.clone(),
+            way.join("new"),
+            sub_directory.clone(),
+        ];
+        for place in files.iter().chain(&named).chain([&directory]) {
+            let output = run(&["backup", place.to_str().expect("text")], &directory);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{place:?}: {said}");
+            assert!(
+                said.contains("name a place outside of"),
+                "{place:?}: {said}"
+            );
+        }
+        assert_eq!(fs::read_dir(&sub_directory).expect("a list").count(), 0);
+        assert!(!directory.join("new").exists());
+    };
+    check();
+    assert_eq!(
+        files.clone().map(|file| fs::read(file).expect("read")),
+        before
+    );
+    let _server = Atlas::serve(&directory, &[]);
+    check();
+}
+
+#[test]
 fn what_is_no_file_where_a_backup_is_written_is_named_and_not_waited_for() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = store(temporary.path());

@@ -110,6 +110,29 @@ pub struct NewFile {
 }
 
 impl NewFile {
+    /// The same as [`NewFile::create`], for a place that somebody has named: in the data directory every name may be the
+    /// store's own, which a backup would replace.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn create_outside(place: &Path, store: &Path, min_free: u64) -> Result<Self, String> {
+        let place = behind_trusted_link(place)?;
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        let is_within = match (real(dir_of(&place)), real(store)) {
+            (Some(dir), Some(store)) => dir.starts_with(store),
+            (None, _) | (_, None) => false,
+        };
+        if is_within {
+            return Err(format!(
+                "{} is in the data directory, whose files are the store's own, and which a backup has to outlive: name a \
+                 place outside of {}",
+                place.display(),
+                store.display()
+            ));
+        }
+        Self::create(&place, store, min_free)
+    }
+
     /// Begins a file for `place`, readable by its owner only. On the disk of the store, `min_free` twice over is left, so
     /// that payments are not refused for it.
     ///
