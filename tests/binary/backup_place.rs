@@ -83,6 +83,39 @@ fn a_link_that_a_stranger_has_put_there_is_not_followed() {
 }
 
 #[test]
+fn behind_a_link_is_written_what_it_leads_to_also_where_nothing_is_yet() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = store(temporary.path());
+    let elsewhere = temporary.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("made");
+    let (link, first) = (
+        temporary.path().join("link"),
+        temporary.path().join("first"),
+    );
+    symlink("elsewhere/new", &link).expect("linked");
+    symlink("link", &first).expect("linked");
+    for times in 1..=2 {
+        let output = run(&["backup", first.to_str().expect("text")], &directory);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(
+            fs::read(elsewhere.join("new")).expect("read").len() > 100,
+            "{times}"
+        );
+        assert_eq!(
+            fs::read_link(&link).expect("a link"),
+            Path::new("elsewhere/new")
+        );
+        assert_eq!(fs::read_link(&first).expect("a link"), Path::new("link"));
+    }
+    fs::remove_file(&link).expect("removed");
+    symlink("first", &link).expect("linked");
+    let output = run(&["backup", first.to_str().expect("text")], &directory);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("leads in circles"), "{said}");
+}
+
+#[test]
 fn a_backup_never_replaces_a_file_of_its_own_store() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = store(temporary.path());

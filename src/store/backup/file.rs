@@ -17,6 +17,8 @@ const PREFIX: &str = "atlas-";
 const SUFFIX: &str = ".atlas-backup";
 /// What the name ends in until it is whole.
 const PARTIAL: &str = ".partial";
+/// Links that are followed one behind the other, as many as the kernel follows.
+const LINKS_MAX: usize = 40;
 
 /// The name of a backup among others of the same directory: those made later sort later.
 pub fn name_of(made_at: Timestamp) -> String {
@@ -200,12 +202,24 @@ impl NewFile {
 /// there, and have it lead to any file of root's; there the kernel follows none either (`protected_symlinks`), but for
 /// those of one's own and of the directory's owner.
 fn behind_trusted_link(place: &Path) -> Result<PathBuf, String> {
-    let Ok(link) = fs::symlink_metadata(place) else {
-        return Ok(place.to_owned());
-    };
-    if !link.is_symlink() {
-        return Ok(place.to_owned());
+    let mut place = place.to_owned();
+    for _ in 0..LINKS_MAX {
+        let is_link = fs::symlink_metadata(&place).is_ok_and(|there| there.is_symlink());
+        if !is_link {
+            return Ok(place);
+        }
+        place = behind_one(&place)?;
     }
+    Err(format!(
+        "{} is a link that leads in circles",
+        place.display()
+    ))
+}
+
+/// What one link leads to, which need not be there yet.
+fn behind_one(place: &Path) -> Result<PathBuf, String> {
+    let fault = |e: std::io::Error| format!("{} can't be read: {e}", place.display());
+    let link = fs::symlink_metadata(place).map_err(fault)?;
     let (owner, own) = (link.uid(), rustix::process::geteuid().as_raw());
     let of_dir = fs::metadata(dir_of(place)).map(|dir| dir.uid());
     if owner != own && owner != 0 && !of_dir.is_ok_and(|of_dir| of_dir == owner) {
@@ -214,7 +228,8 @@ fn behind_trusted_link(place: &Path) -> Result<PathBuf, String> {
             place.display()
         ));
     }
-    Ok(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+    let to = fs::read_link(place).map_err(fault)?;
+    Ok(dir_of(place).join(to))
 }
 
 fn dir_of(place: &Path) -> &Path {
