@@ -83,8 +83,12 @@ fn tell(summary: &Summary, to: &Path, kept: &Kept, json: bool) -> Result<(), Fai
     if json {
         let mut told = serde_json::json!(summary);
         told["file"] = to.display().to_string().into();
-        told["removed"] = serde_json::json!(kept.removed);
-        told["later"] = serde_json::json!(kept.later);
+        // A path may be no UTF-8, and JSON is.
+        let shown = |paths: &[PathBuf]| -> serde_json::Value {
+            paths.iter().map(|path| path.to_string_lossy()).collect()
+        };
+        told["removed"] = shown(&kept.removed);
+        told["later"] = shown(&kept.later);
         return say(&to_json(&told)?);
     }
     say(&to.display().to_string())?;

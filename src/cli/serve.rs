@@ -92,7 +92,9 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
         }
     }
     if json {
-        let (pid, data_dir) = (std::process::id(), &settings.data_dir);
+        let pid = std::process::id();
+        // A path may be no UTF-8, and JSON is.
+        let data_dir = settings.data_dir.to_string_lossy();
         let mut line = serde_json::json!({ "url": url, "pid": pid, "data_dir": data_dir });
         if let Some(metrics) = metrics {
             line["metrics"] = metrics.into();

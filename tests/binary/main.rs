@@ -26,6 +26,7 @@ mod memory;
 mod metrics;
 mod migration;
 mod mock;
+mod odd_paths;
 mod openapi;
 mod output;
 mod owner;
