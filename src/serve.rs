@@ -15,6 +15,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::config::Settings;
 use crate::http::{self, Certificates};
 use crate::policy;
+use crate::store::{in_use, is_in_use};
 
 pub use listener::passed;
 
@@ -59,29 +60,70 @@ impl Metrics {
     }
 }
 
+/// The sockets of a server that has not begun: who connects waits in them.
+pub struct Sockets {
+    api: TcpListener,
+    address: SocketAddr,
+    metrics: Option<TcpListener>,
+    is_passed: bool,
+}
+
+impl Sockets {
+    /// Opens them; that of the API is the one that was [`passed`], if one was.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub fn open(passed: Option<TcpListener>, settings: &Settings) -> Result<Self, String> {
+        let is_passed = passed.is_some();
+        let (api, address) = listener::open(passed, settings)?;
+        let metrics = settings.metrics_listen.map(listener::bind).transpose()?;
+        if is_passed {
+            listener::note_passed(settings, address);
+        }
+        Ok(Self {
+            api,
+            address,
+            metrics,
+            is_passed,
+        })
+    }
+}
+
+/// Waits a little for another process to let go of the data directory, as at a restart.
+///
+/// # Errors
+/// One line when it does not.
+pub async fn until_free(dir: &Path) -> Result<(), String> {
+    let mut looks = tokio::time::interval(policy::LOCK_RETRY);
+    let free = async {
+        while is_in_use(dir) {
+            looks.tick().await;
+        }
+    };
+    let waited = tokio::time::timeout(policy::LOCK_PATIENCE, free).await;
+    waited.map_err(|_| in_use(dir))
+}
+
 /// Opens the data directory and serves it. The server answers when this returns.
 ///
 /// # Errors
 /// One line that says what is wrong and what to do.
 pub fn start(settings: Settings, clock: Clock) -> Result<Running, String> {
-    start_on(None, settings, clock)
+    let sockets = Sockets::open(None, &settings)?;
+    start_on(sockets, settings, clock)
 }
 
-/// The same, on the socket that was [`passed`], if one was.
+/// The same, on sockets that are open.
 ///
 /// # Errors
 /// One line that says what is wrong and what to do.
-pub fn start_on(
-    passed: Option<TcpListener>,
-    settings: Settings,
-    clock: Clock,
-) -> Result<Running, String> {
-    let is_passed = passed.is_some();
-    let (listener, address) = listener::open(passed, &settings)?;
-    let metrics_listener = settings.metrics_listen.map(listener::bind).transpose()?;
-    if is_passed {
-        listener::note_passed(&settings, address);
-    }
+pub fn start_on(sockets: Sockets, settings: Settings, clock: Clock) -> Result<Running, String> {
+    let Sockets {
+        api: listener,
+        address,
+        metrics: metrics_listener,
+        is_passed,
+    } = sockets;
     let app = App::open(settings, clock)?;
     app.listens_on(address);
     app.runs_on(tokio::runtime::Handle::current());

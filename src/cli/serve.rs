@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, UpstreamSettings, open_as_many_files_as_allowed};
 use crate::domain::key::{Account, Mode, OwnLimits};
 use crate::policy;
-use crate::serve::{passed, start_on};
+use crate::serve::{Sockets, passed, start_on, until_free};
 
 /// What the names of temporary stores begin with.
 const PREFIX: &str = "atlas-mock-";
@@ -63,7 +63,15 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
     let mut signals = Signals::listen()
         .map_err(|e| Failure::Failed(format!("signals can't be listened for: {e}")))?;
     let passed = passed().map_err(Failure::Failed)?;
-    let running = start_on(passed, settings, Clock::system()).map_err(Failure::Failed)?;
+    let sockets = Sockets::open(passed, &settings).map_err(Failure::Failed)?;
+    tokio::select! {
+        free = until_free(&settings.data_dir) => free.map_err(Failure::Failed)?,
+        () = signals.stop() => {
+            log::info!("stopped before it began, while another process used {}", settings.data_dir.display());
+            return Ok(());
+        }
+    }
+    let running = start_on(sockets, settings, Clock::system()).map_err(Failure::Failed)?;
     let url = running.app.own_url();
     let settings = &running.app.settings;
     log::info!(

@@ -41,6 +41,45 @@ fn both_signals_end_an_idle_server_with_0_and_the_exact_day_count() {
 }
 
 #[test]
+fn both_signals_end_a_server_that_waits_for_its_data_directory() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    std::fs::create_dir(&directory).expect("made");
+    let lock = std::fs::File::create(directory.join("lock")).expect("made");
+    lock.lock().expect("locked");
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
+        let mut waiting = Command::new(BINARY);
+        waiting.args(["serve", "--port", "0", "--data-dir"]);
+        waiting
+            .arg(&directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut waiting = waiting.spawn().expect("atlas starts");
+        let pid = waiting.id();
+        eventually("it listens for it", || is_caught(pid, number));
+        let told = Command::new("kill")
+            .args(["-s", signal, &pid.to_string()])
+            .status();
+        assert!(told.expect("kill runs").success());
+        let status = waiting.wait().expect("ended");
+        let mut said = String::new();
+        let mut log = waiting.stderr.take().expect("standard error");
+        std::io::Read::read_to_string(&mut log, &mut said).expect("text");
+        assert_eq!(status.code(), Some(0), "{signal}: {said}");
+        assert!(said.contains("stopped before it began"), "{said}");
+    }
+}
+
+/// Whether the process has a signal in its own hands.
+fn is_caught(pid: u32, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    caught.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[test]
 fn a_request_that_runs_when_the_signal_comes_is_answered() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
