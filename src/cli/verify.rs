@@ -59,9 +59,9 @@ pub(super) fn describe(fault: &Fault) -> String {
 }
 
 fn summary(found: &Verification, left: usize) -> String {
-    let verb = if left == 1 { "is" } else { "are" };
+    let faults = if left == 1 { "fault" } else { "faults" };
     format!(
-        "of {} rows {left} {verb} wrong: keep the data directory as it is, and restore a copy if one of them matters",
+        "{} rows were read, and {left} {faults} found: keep the data directory as it is, and restore a copy if one of them matters",
         found.rows
     )
 }

@@ -27,10 +27,10 @@ pub use self::frames::{Extent, Head, Summary};
 use self::frames::{Kind, Writer};
 pub(super) use self::reader::{Packed, Part, Reader, unpack};
 pub(super) use self::tap::Tap;
-use super::Store;
 use super::format::FORMAT;
 use super::rows::{self, Row, Table};
 use super::tables::{self, Trees};
+use super::{Store, told};
 use crate::domain::secret::Pepper;
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -126,7 +126,14 @@ fn copy(
     let tables = Table::ALL.map(|table| (table, source.trees.rows(table)));
     for (table, rows_of_table) in tables {
         for row in rows_of_table {
-            let (key, value) = row.map_err(|e| format!("the store can't be read: {e}"))?;
+            let (key, value) = row.map_err(|e| {
+                format!(
+                    "the store's {} can't all be read ({}): `atlas verify` says which rows; the last backup has them, to be \
+                     restored",
+                    table.name(),
+                    told(&e)
+                )
+            })?;
             rows::encode_rows(&[Row::put(table, &key, value.to_vec())], &mut encoded);
             count += 1;
             if count.is_multiple_of(policy::FREE_EVERY) {

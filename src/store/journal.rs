@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use super::Options;
 use super::backup::Tap;
 use super::figures::{Fate, Figures};
-use super::open::damaged;
+use super::open::{damaged, unreadable};
 use super::rows::Row;
 use super::tables::{self, Tables};
 use super::wal::{Entry, Wal};
@@ -153,7 +153,7 @@ impl Journal {
         let (sequence, latest) = tables
             .last_checkpoint()
             .map_err(|why| damaged(&dir, &why))?;
-        let fault = |e: sled::Error| format!("the store can't be read: {e}");
+        let fault = |e: sled::Error| unreadable(&e);
         let mut journal = Self {
             figures: Arc::new(Figures::new()?),
             wal,

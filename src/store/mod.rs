@@ -341,6 +341,14 @@ impl Drop for Store {
     }
 }
 
+/// What sled says, for an operator.
+fn told(error: &sled::Error) -> String {
+    if matches!(error, sled::Error::Corruption { .. }) {
+        return "its file is damaged".to_owned();
+    }
+    error.to_string()
+}
+
 fn unreadable(what: &str, error: &dyn std::fmt::Debug) -> Unavailable {
     log::error!("the store's {what} can't be read: {error:?}");
     Unavailable

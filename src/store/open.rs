@@ -16,7 +16,7 @@ use super::journal::{Health, Journal};
 use super::tables::{CHECKPOINT, Tables};
 use super::taken::{Taken, as_named, take};
 use super::wal::Wal;
-use super::{Options, Store, format, owner};
+use super::{Options, Store, format, owner, told};
 use crate::domain::secret::Pepper;
 use crate::policy;
 
@@ -133,7 +133,7 @@ fn open(taken: &Taken, options: Options, random: [u8; 32]) -> Result<Opened, Str
 }
 
 pub(super) fn unreadable(error: &sled::Error) -> String {
-    format!("the store can't be read: {error}")
+    format!("the store can't be read: {}", told(error))
 }
 
 pub(super) fn make_dir(dir: &Path) -> Result<(), String> {
@@ -245,7 +245,8 @@ fn open_once(dir: &Path, options: Options) -> Result<sled::Db, OpenError> {
         }
         Ok(Err(sled::Error::Io(error))) => Err(OpenError::Other(error.to_string())),
         Ok(Err(sled::Error::Corruption { at, .. })) => {
-            Err(OpenError::Damaged(format!("bad bytes at {at:?}")))
+            log::debug!("sled has found bad bytes at {at:?}");
+            Err(OpenError::Damaged("its file has bad bytes".to_owned()))
         }
         Ok(Err(error)) => Err(OpenError::Other(error.to_string())),
         Err(_) => Err(OpenError::Damaged(
@@ -298,9 +299,7 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, String> {
 /// alone can't be used to try secrets.
 fn pepper(dir: &Path, meta: &sled::Tree, random: [u8; 32]) -> Result<Pepper, String> {
     let path = dir.join(PEPPER_FILE);
-    let known = meta
-        .get("pepper")
-        .map_err(|e| format!("the store can't be read: {e}"))?;
+    let known = meta.get("pepper").map_err(|e| unreadable(&e))?;
     let pepper = match File::open(&path) {
         Ok(file) => {
             read_pepper(file).ok_or_else(|| format!("{} is not a pepper file", path.display()))?

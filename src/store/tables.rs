@@ -11,6 +11,7 @@ use super::answers::{self, Answers, record};
 use super::blocks::{EntryKey, Number};
 use super::format::{FIRST_WITH_BLOCKS_OF_ANSWERS, Found};
 use super::new_sessions::{self, NewSessions};
+use super::open::unreadable;
 use super::rows::{self, Row, Table};
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -110,7 +111,7 @@ impl Trees {
     pub(super) fn stored(
         &self,
         table: Table,
-    ) -> impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> {
+    ) -> impl DoubleEndedIterator<Item = sled::Result<(sled::IVec, sled::IVec)>> {
         let tree = self.of(table);
         tree.iter().map(|row| {
             let (key, value) = row?;
@@ -252,7 +253,7 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 impl Tables {
     /// Takes over an open database in `dir`, of our format or an older one.
     pub(super) fn new(db: sled::Db, dir: &Path, found: Found) -> Result<Self, String> {
-        let fault = |e: sled::Error| format!("the store can't be read: {e}");
+        let fault = |e: sled::Error| unreadable(&e);
         let meta = db.open_tree("meta").map_err(fault)?;
         let trees = match found {
             Found::Older(format) if format < FIRST_WITH_BLOCKS_OF_ANSWERS => Trees::open_older(&db),

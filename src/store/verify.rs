@@ -29,7 +29,8 @@ pub struct Verification {
 pub struct Fault {
     /// Its table.
     pub table: String,
-    /// Its key: characters of an id, or hexadecimal.
+    /// Its key: characters of an id, or hexadecimal. Of rows that nobody can reach, the keys before and behind them, with
+    /// two points between; without a key where the table begins or ends with them.
     pub key: String,
     /// What is wrong, as a sentence without its full stop.
     pub what: String,
@@ -48,6 +49,13 @@ enum Wrong {
     Pointer(&'static str),
 }
 
+/// Rows of a table between which others are that can't be reached, since the file is damaged there; None where the table
+/// begins or ends with those.
+struct Gap {
+    before: Option<sled::IVec>,
+    behind: Option<sled::IVec>,
+}
+
 /// What a look at a row comes to.
 type Looked = Result<Option<Wrong>, Unavailable>;
 
@@ -60,8 +68,9 @@ impl Store {
         let mut found = Verification::default();
         let mut suspects = Vec::new();
         for table in Table::ALL {
-            let of_table = self.walk(table, now, &mut found.rows)?;
+            let (of_table, gap) = self.walk(table, now, &mut found.rows);
             suspects.extend(of_table.into_iter().map(|key| (table, key)));
+            found.faults.extend(gap.map(|gap| gap.fault(table)));
         }
         // Rows of one commit are applied one after the other. What is wrong stays so when all that came is there.
         for _ in 0..policy::VERIFY_LOOKS {
@@ -71,7 +80,7 @@ impl Store {
             self.commit_and_wait(now, Vec::new())?;
             let mut still = Vec::new();
             for (table, key) in suspects {
-                if self.look_again(table, &key, now)?.is_some() {
+                if self.look_again(table, &key, now).is_some() {
                     still.push((table, key));
                 }
             }
@@ -79,7 +88,7 @@ impl Store {
         }
         let mut removals = Vec::new();
         for (table, key) in suspects {
-            let Some(wrong) = self.look_again(table, &key, now)? else {
+            let Some(wrong) = self.look_again(table, &key, now) else {
                 continue;
             };
             let (what, is_pointer) = match wrong {
@@ -102,36 +111,54 @@ impl Store {
         Ok(found)
     }
 
-    /// The keys of rows of a table's tree that look wrong, in their order.
-    fn walk(
-        &self,
-        table: Table,
-        now: Timestamp,
-        rows: &mut u64,
-    ) -> Result<Vec<sled::IVec>, Unavailable> {
+    /// The keys of rows of a table's tree that look wrong. No walk goes over a place that is damaged, so rows behind it are
+    /// looked at from the end.
+    fn walk(&self, table: Table, now: Timestamp, rows: &mut u64) -> (Vec<sled::IVec>, Option<Gap>) {
         let mut suspects = Vec::new();
-        for row in self.trees.stored(table) {
-            let (key, value) = row.map_err(|e| unreadable(table.name(), &e))?;
+        let mut look = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, value) = row.map_err(|e| unreadable(table.name(), &e)).ok()?;
             *rows += 1;
             if rows.is_multiple_of(u64::from(policy::FREE_EVERY)) {
                 tables::free();
             }
-            if self.wrong_with(table, &key, &value, now)?.is_some() {
-                suspects.push(key);
+            if self.wrong_with(table, &key, &value, now).is_some() {
+                suspects.push(key.clone());
             }
+            Some(key)
+        };
+        let mut stored = self.trees.stored(table);
+        let (mut before, mut behind) = (None, None);
+        let is_whole = loop {
+            let Some(row) = stored.next() else { break true };
+            let Some(key) = look(row) else { break false };
+            before = Some(key);
+        };
+        if is_whole {
+            return (suspects, None);
         }
-        Ok(suspects)
+        while let Some(key) = stored.next_back().and_then(&mut look) {
+            behind = Some(key);
+        }
+        (suspects, Some(Gap { before, behind }))
     }
 
-    fn look_again(&self, table: Table, key: &[u8], now: Timestamp) -> Looked {
+    fn look_again(&self, table: Table, key: &[u8], now: Timestamp) -> Option<Wrong> {
         let value = self.trees.of(table).get(key);
-        match value.map_err(|e| unreadable(table.name(), &e))? {
-            Some(value) => self.wrong_with(table, key, &value, now),
-            None => Ok(None),
+        match value.map_err(|e| unreadable(table.name(), &e)) {
+            Ok(Some(value)) => self.wrong_with(table, key, &value, now),
+            Ok(None) => None,
+            Err(Unavailable) => Some(Wrong::Content("it can't be read")),
         }
     }
 
-    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Looked {
+    /// What is wrong with a row, which also is that what it belongs to can't be reached.
+    fn wrong_with(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Option<Wrong> {
+        let looked = self.look(table, key, value, now);
+        let unreachable = Wrong::Content("what it belongs to can't be read");
+        looked.unwrap_or(Some(unreachable))
+    }
+
+    fn look(&self, table: Table, key: &[u8], value: &[u8], now: Timestamp) -> Looked {
         let unreadable = Some(Wrong::Content("it can't be read"));
         let looked =
             match table {
@@ -280,6 +307,20 @@ impl Store {
         let is_answered = record.is_some_and(|record| record.first_at >= claim.first_at);
         let what = "it is open, and answered";
         Ok(Ok(is_answered.then_some(Wrong::Content(what))))
+    }
+}
+
+impl Gap {
+    fn fault(self, table: Table) -> Fault {
+        let end = |key: Option<sled::IVec>| key.map_or_else(String::new, |key| written(&key));
+        Fault {
+            table: tree_name(table).to_owned(),
+            key: format!("{}..{}", end(self.before), end(self.behind)),
+            what: "the rows between these can't be read, since the store's file is damaged there"
+                .to_owned(),
+            is_pointer: false,
+            repaired: false,
+        }
     }
 }
 

@@ -259,3 +259,79 @@ fn a_command_that_a_starting_server_forestalls_asks_that_server() {
     assert_eq!(asked.status.code(), Some(0), "{}", text(&asked.stderr));
     assert_eq!(server.terminate().code(), Some(0));
 }
+
+/// Turns a bit in each of the places where the store's file has these bytes; says how many there are.
+fn turn_bits(directory: &Path, bytes: &[u8]) -> usize {
+    use std::os::unix::fs::FileExt;
+    let path = directory.join("store/db");
+    let content = std::fs::read(&path).expect("read");
+    let file = std::fs::File::options().write(true).open(&path);
+    let file = file.expect("opened");
+    let places = content.windows(bytes.len()).enumerate();
+    let places = places.filter(|(_, window)| *window == bytes);
+    places
+        .map(|(at, _)| file.write_all_at(&[bytes[0] ^ 1], at as u64))
+        .map(|written| written.expect("written"))
+        .count()
+}
+
+#[test]
+fn of_a_damaged_file_it_is_said_which_rows_are_lost_and_the_others_are_looked_at() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let server = served(&directory);
+    let secret = server.key(&[]);
+    let mut client = Client::connect(server.address).expect("a connection");
+    // So that the events lie in many pages.
+    for order in 0..60 {
+        let body = format!(r#"{{"amount":4990,"currency":"USD","external_id":"{order}"}}"#);
+        let made = client.create(&secret, "", &body).expect("an answer").json();
+        let member = |name: &str| made[name].as_str().expect("text").to_owned();
+        let path = format!("confirm-payment/{}", member("id"));
+        let card = r#"{"token_id":"tok_visa"}"#;
+        post(&mut client, &member("client_secret"), &path, card);
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+    let mut ids = Vec::new();
+    {
+        let (_store, tree) = tree(&directory, "events");
+        for row in tree.iter().keys() {
+            ids.push(text(&row.expect("a key")));
+        }
+    }
+    // A server reads pages when they are asked for.
+    let server = Atlas::serve(&directory, &[]);
+    let lost = &ids[ids.len() / 2];
+    assert!(turn_bits(&directory, format!("evt_{lost}").as_bytes()) > 0);
+    let (code, found, said) = verified(&directory, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("restore a copy"), "{said}");
+    let rows = found["rows"].as_u64().expect("a number");
+    assert!(rows > 200, "{rows}");
+    let faults = found["faults"].as_array().expect("a list");
+    let gap = faults.iter().find_map(|fault| {
+        let key = fault["key"]
+            .as_str()
+            .filter(|_| fault["table"] == "events")?;
+        key.split_once("..")
+    });
+    let (before, behind) = gap.expect("where the rows are that are lost");
+    assert!(before < lost.as_str() && lost.as_str() < behind, "{gap:?}");
+    assert!(ids[0].as_str() < before && behind < ids[ids.len() - 1].as_str());
+    let people = text(&run(&["verify"], &directory).stdout);
+    assert!(
+        people.contains(&format!("events {before}..{behind}: the rows between")),
+        "{people}"
+    );
+    let backup = temporary.path().join("backup");
+    let output = run(&["backup", backup.to_str().expect("text")], &directory);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("the store's events can't all be read (its file is damaged): `atlas verify`"),
+        "{said}"
+    );
+    assert!(!backup.exists());
+    drop(server);
+}
