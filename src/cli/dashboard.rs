@@ -80,7 +80,12 @@ fn read_password() -> Result<Zeroizing<String>, Failure> {
         .take(most as u64)
         .read_to_string(&mut text)
         .map_err(unread)?;
-    let length = text.trim_end_matches(['\r', '\n']).len();
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let length = line.strip_suffix('\r').unwrap_or(line).len();
     text.truncate(length);
+    if text.contains(['\r', '\n']) {
+        let why = "a password is one line, and more came; nothing was changed";
+        return Err(Failure::Failed(why.to_owned()));
+    }
     Ok(text)
 }

@@ -215,15 +215,20 @@ fn read_secret() -> Result<Zeroizing<String>, Failure> {
     if std::io::stdin().is_terminal() {
         note("Paste the secret and press Enter, then Ctrl-D:");
     }
-    // Room for the longest secret and a line end, so that no copy of it is left behind by growing.
+    // Room for the longest secret and a line end, and for one byte more that tells of a longer one; so that no copy of it
+    // is left behind by growing.
     let most = policy::IMPORT_LENGTH.end() + Mode::Live.prefix().len() + 3;
     let mut text = Zeroizing::new(String::with_capacity(most));
     let read = std::io::stdin().take(most as u64).read_to_string(&mut text);
-    read.map_err(|e| {
+    let length = read.map_err(|e| {
         Failure::Failed(format!(
             "the secret could not be read from standard input: {e}"
         ))
     })?;
+    if length == most {
+        let why = "what came is longer than a secret and the end of its line; no key was made";
+        return Err(Failure::Failed(why.to_owned()));
+    }
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 

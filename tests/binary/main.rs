@@ -36,6 +36,7 @@ mod process;
 mod proxies;
 mod secrets;
 mod settings;
+mod standard_input;
 mod stopping;
 mod syncs;
 mod systemd;
