@@ -133,9 +133,13 @@ async fn serve(settings: Settings, json: bool) -> Result<(), Failure> {
         running.app.settings.shutdown_timeout.as_secs()
     );
     manager.stopping();
+    let app = Arc::clone(&running.app);
     let stopped = tokio::select! {
         stopped = running.stop() => stopped,
-        () = signals.stop() => Err("told twice to stop, so running requests were cut; what was answered is kept".to_owned()),
+        () = signals.stop() => Err(match app.close() {
+            Ok(()) => "told twice to stop, so running requests were cut; what was answered is kept, and counted".to_owned(),
+            Err(why) => format!("told twice to stop, so running requests were cut, and {why}"),
+        }),
     };
     match stopped {
         Ok(()) => log::info!("stopped; everything is on disk"),

@@ -80,18 +80,49 @@ fn is_caught(pid: u32, signal: u32) -> bool {
 }
 
 #[test]
+fn a_second_signal_cuts_what_runs_and_loses_no_count() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let server = Atlas::serve(&directory, &["--shutdown-timeout", "1h"]);
+    let secret = server.key(&[]);
+    let mut client = Client::connect(server.address).expect("a connection");
+    for _ in 0..8 {
+        let answer = client.create(&secret, "", ORDER).expect("an answer");
+        assert_eq!(answer.status, 201);
+    }
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.write_all(&begun(&secret)).expect("written");
+    // The 100 says that the request is being served.
+    let mut line = [0; 25];
+    std::io::Read::read_exact(&mut stream, &mut line).expect("100 Continue");
+    let pid = server.pid().to_string();
+    let told = Command::new("kill").arg(&pid).status();
+    assert!(told.expect("kill runs").success());
+    eventually("it stops", || read_log(&directory).contains("stopping: "));
+    assert_eq!(server.terminate().code(), Some(1));
+    let log = read_log(&directory);
+    assert!(log.contains("told twice to stop"), "{log}");
+    assert_eq!(json_of(&["keys", "list"], &directory)[0]["used_today"], 9);
+}
+
+/// The head of a request whose body is still to come.
+fn begun(secret: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /functions/v1/create-session HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        ORDER.len()
+    );
+    head.into_bytes()
+}
+
+#[test]
 fn a_request_that_runs_when_the_signal_comes_is_answered() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
     let server = Atlas::serve(&directory, &[]);
     let secret = server.key(&[]);
     let mut stream = TcpStream::connect(server.address).expect("a connection");
-    let head = format!(
-        "POST /functions/v1/create-session HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\
-         Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
-        ORDER.len()
-    );
-    stream.write_all(head.as_bytes()).expect("written");
+    stream.write_all(&begun(&secret)).expect("written");
     // The 100 says that the request is being served.
     let mut line = [0; 25];
     std::io::Read::read_exact(&mut stream, &mut line).expect("100 Continue");
