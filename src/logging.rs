@@ -16,6 +16,9 @@ use crate::clock::Clock;
 use crate::config::LogFormat;
 use crate::policy;
 
+/// What is logged when nobody says otherwise.
+const USUAL: &str = "info,actix_server=warn";
+
 /// The running log. Dropping it writes the last lines.
 pub struct Log {
     layout: Layout,
@@ -44,8 +47,10 @@ pub fn start(format: LogFormat) -> Log {
     let to_journal = is_journal();
     let layout = Layout { format, to_journal };
     let lines = Arc::new(Lines::default());
-    let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
-    let logger = env_logger::Builder::from_env(environment)
+    let asked = std::env::var("RUST_LOG").ok();
+    let (filter, why) = asked.as_deref().map_or((USUAL.to_owned(), None), usable);
+    let logger = env_logger::Builder::new()
+        .parse_filters(&filter)
         .format(move |line, record| {
             let time = stamp::of(Clock::system_now());
             layout.write(line, &time, record)
@@ -58,6 +63,9 @@ pub fn start(format: LogFormat) -> Log {
     // A second start in one process keeps the first log.
     if log::set_boxed_logger(Box::new(Quiet(logger))).is_ok() {
         log::set_max_level(most);
+    }
+    if let Some(why) = why {
+        log::warn!("RUST_LOG: {why}; what of it can be read counts");
     }
     std::panic::set_hook(Box::new(|panic| {
         let opens_store = std::thread::current().name() == Some(crate::store::OPENER);
@@ -82,8 +90,39 @@ pub fn start(format: LogFormat) -> Log {
     }
 }
 
+/// What of a filter can be read, and what is wrong with the rest: env_logger would say that past the log.
+fn usable(filter: &str) -> (String, Option<String>) {
+    let read = |part: &str| env_filter::Builder::new().try_parse(part).map(drop);
+    let Err(why) = read(filter) else {
+        return (filter.to_owned(), None);
+    };
+    let (levels, pattern) = filter.split_once('/').unwrap_or((filter, ""));
+    let levels = levels.split(',').filter(|level| read(level).is_ok());
+    let mut usable = levels.collect::<Vec<_>>().join(",");
+    if usable.is_empty() {
+        usable = USUAL.to_owned();
+    }
+    let pattern = format!("/{pattern}");
+    if read(&pattern).is_ok() {
+        usable += &pattern;
+    }
+    (usable, Some(why.to_string()))
+}
+
+/// Says something on standard error where no log is running, or beside it.
+pub fn say_beside(level: log::Level, text: &str) {
+    let layout = Layout {
+        format: LogFormat::Text,
+        to_journal: is_journal(),
+    };
+    let mut lines = Vec::new();
+    // Writing to memory does not fail, and nobody may be listening any more.
+    drop(layout.write_beside(&mut lines, level, text));
+    drop(std::io::stderr().write_all(&lines));
+}
+
 /// Whether standard error goes to the journal: the service manager names the file that does (`systemd.exec(5)`).
-fn is_journal() -> bool {
+pub fn is_journal() -> bool {
     let Ok(journal) = std::env::var("JOURNAL_STREAM") else {
         return false;
     };

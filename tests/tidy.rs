@@ -29,6 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("listenfd", &["src/serve/listener.rs"]),
     ("seccompiler", &["src/store/real_sync.rs"]),
     ("nix::", &["src/store/owner.rs"]),
+    ("env_filter", &["src/logging.rs"]),
     ("env_logger", &["src/logging.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     (

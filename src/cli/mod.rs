@@ -22,7 +22,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::out::{announce, at, note, say, say_secret};
+use self::out::{announce, at, complain, note, say, say_secret};
 use crate::config::{Given, LogFormat, Place, Purpose, Settings};
 use crate::logging::{self, Log};
 
@@ -102,7 +102,8 @@ enum Serving {
     /// Serve the API; the default without a command
     ///
     /// Prints `listening on http://ADDRESS` when ready. SIGTERM and SIGINT let running requests finish, write
-    /// everything down and end with exit status 0; a second one ends at once.
+    /// everything down and end with exit status 0; a second one cuts them, writes down what was done, and ends at once
+    /// with exit status 1.
     Serve(Box<Given>),
     /// Serve for development: a temporary store, and every well-formed sk_test_ key is accepted
     ///
@@ -187,7 +188,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match parse(arguments.collect()) {
         Ok(cli) => cli,
         Err(error) => {
-            return print_usage(&error);
+            return ExitCode::from(out::usage(&error));
         }
     };
     match cli.verb {
@@ -198,7 +199,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
                 end(log, serve::run(settings, cli.json))
             }
             Err(line) => {
-                note(&format!("error: {line}"));
+                complain(&line);
                 ExitCode::from(2)
             }
         },
@@ -206,24 +207,6 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             let log = begin(LogFormat::Text);
             end(log, verb.run(&cli.place, cli.json))
         }
-    }
-}
-
-/// Prints what clap has to say: help where somebody asked for it, else what is wrong.
-fn print_usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    match (error.use_stderr(), printed) {
-        (false, Ok(())) => ExitCode::SUCCESS,
-        (false, Err(e)) => {
-            if e.kind() != std::io::ErrorKind::BrokenPipe {
-                note(&format!(
-                    "error: the help could not be written to standard output: {e}"
-                ));
-            }
-            ExitCode::FAILURE
-        }
-        // Of a failure to say what is wrong nothing can be said either.
-        (true, _) => ExitCode::from(2),
     }
 }
 

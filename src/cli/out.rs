@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Failure;
 use crate::config::Settings;
+use crate::logging;
 
 /// Writes a line of the result to standard output.
 ///
@@ -45,7 +46,36 @@ fn write(line: &str) -> std::io::Result<()> {
 
 /// Writes a line to standard error, for people.
 pub(super) fn note(line: &str) {
-    drop(writeln!(std::io::stderr(), "{line}"));
+    logging::say_beside(log::Level::Info, line);
+}
+
+/// Writes why a command came to nothing, before any log has begun.
+pub(super) fn complain(why: &str) {
+    logging::say_beside(log::Level::Error, &format!("error: {why}"));
+}
+
+/// Prints what clap has to say: help where somebody asked for it, else what is wrong. Gives the exit code.
+pub(super) fn usage(error: &clap::Error) -> u8 {
+    if error.use_stderr() {
+        if logging::is_journal() {
+            logging::say_beside(log::Level::Error, error.render().to_string().trim_end());
+        } else {
+            // Of a failure to say what is wrong nothing can be said either.
+            drop(error.print());
+        }
+        return 2;
+    }
+    match error.print() {
+        Ok(()) => 0,
+        Err(e) => {
+            if e.kind() != ErrorKind::BrokenPipe {
+                complain(&format!(
+                    "the help could not be written to standard output: {e}"
+                ));
+            }
+            1
+        }
+    }
 }
 
 /// What has to follow a command that is about this store, as a shell reads it; nothing for the usual place.

@@ -58,6 +58,19 @@ impl Layout {
         }
     }
 
+    /// Writes what is said beside the log: for people, so always as text.
+    pub(super) fn write_beside(
+        self,
+        out: &mut impl Write,
+        level: Level,
+        text: &str,
+    ) -> io::Result<()> {
+        text.split('\n').try_for_each(|line| {
+            self.write_priority(out, level)?;
+            writeln!(out, "{line}")
+        })
+    }
+
     fn write_priority(self, out: &mut impl Write, level: Level) -> io::Result<()> {
         if self.to_journal {
             write!(out, "<{}>", told(level).0)?;

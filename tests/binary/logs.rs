@@ -298,3 +298,68 @@ fn what_does_not_go_to_the_journal_has_times_and_no_priority() {
     }
     assert!(said.contains("create-session 201"));
 }
+
+#[test]
+fn what_a_command_says_beside_the_log_has_its_priority_too() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let config = temporary.path().join("atlas.toml");
+    std::fs::write(&config, "per_minut = 3\n").expect("written");
+    let config = config.to_str().expect("UTF-8");
+    for (arguments, priority) in [
+        (&["serve", "--config", config][..], "<3>error: --config "),
+        (&["serve", "--per-minute", "0"], "<3>error: "),
+        (&["serve", "--no-such-setting"], "<3>error: "),
+        (&["claims", "list", "--config", config], "<3>error: "),
+        (&["keys", "create", "--name", "x"], "<6>key_"),
+    ] {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let file = rustix::fs::fstat(&writer).expect("its number");
+        let journal = format!("{}:{}", file.st_dev, file.st_ino);
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--data-dir");
+        command.arg(temporary.path().join("data"));
+        command.env("JOURNAL_STREAM", journal).stderr(writer);
+        command.stdout(std::process::Stdio::null());
+        command.status().expect("atlas runs");
+        drop(command);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).expect("text");
+        assert!(said.starts_with(priority), "{arguments:?}: {said}");
+        let beginning = &priority[..3];
+        assert!(
+            said.lines().all(|line| line.starts_with(beginning)),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_can_t_be_read_of_rust_log_is_told_as_a_line_of_the_log_and_the_rest_counts() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    for (filter, says_info) in [
+        ("info,x=yy", true),
+        ("atlas=warn,x=yy", false),
+        ("x=yy", true),
+        ("info/[", true),
+        ("info,a=b=c/a/b", true),
+    ] {
+        let directory = temporary.path().join("data");
+        let mut command = Command::new(BINARY);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .arg("--data-dir")
+            .arg(&directory)
+            .env("RUST_LOG", filter);
+        assert!(Atlas::start(command, &directory).terminate().success());
+        let lines = lines_of(&read_log(&directory));
+        let said = |level: &str, text: &str| {
+            let message = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
+            let mut lines = lines.iter().filter(|line| line["level"] == level);
+            lines.any(|line| message(line).starts_with(text))
+        };
+        assert!(said("warn", "RUST_LOG: "), "{filter}: {lines:?}");
+        assert_eq!(said("info", "stopping"), says_info, "{filter}: {lines:?}");
+        let log = directory.with_extension("log");
+        std::fs::remove_file(log).expect("removed");
+    }
+}
