@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, note, remote, say, settings_of_store, to_json};
+use super::{Failure, at, note, placed, remote, say, settings_of_store, to_json};
 use crate::app::claims::{ClaimAnswer, ClaimCommand, ClaimReport};
 use crate::config::Place;
 use crate::domain::claim::Settlement;
@@ -50,6 +50,7 @@ pub(super) fn settle(place: &Place, settle: &Settle, json: bool) -> Result<(), F
 /// Carries a command out and prints what came of it.
 fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failure> {
     let settings = settings_of_store(place)?;
+    let at = at(&settings);
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_claims(settings, command))
         .map_err(Failure::Failed)?;
@@ -61,9 +62,8 @@ fn manage(place: &Place, command: ClaimCommand, json: bool) -> Result<(), Failur
         }
         ClaimAnswer::Claims(claims) => {
             claims.iter().try_for_each(|claim| say(&describe(claim)))?;
-            note(
-                "Look into the upstream's books, then `atlas settle ID --as done` (it was charged) or `--as free` (it was not).",
-            );
+            let how = "Look into the upstream's books, then `atlas settle ID --as done` (it was charged) or `--as free` (it was not).";
+            note(&placed(how, &at));
         }
         ClaimAnswer::Settled(claim) if json => say(&to_json(&claim)?)?,
         ClaimAnswer::Settled(claim) => say(&settled(&claim))?,

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::{Failure, at, note, remote, say, say_secret, settings_of_store, to_json};
+use super::{Failure, note, remote, say, say_secret, settings_of_store, to_json};
 use crate::app::operators::{OperatorAnswer, OperatorCommand};
 use crate::config::Place;
 use crate::policy;
@@ -32,24 +32,23 @@ pub(super) fn run(place: &Place, asked: &Dashboard, json: bool) -> Result<(), Fa
     } else {
         OperatorCommand::Link
     };
-    let at = at(&settings);
     let answer = actix_web::rt::System::new()
         .block_on(remote::manage_operators(settings, command))
         .map_err(Failure::Failed)?;
-    print(answer, &at, json)
+    print(answer, json)
 }
 
-fn print(answer: OperatorAnswer, at: &str, json: bool) -> Result<(), Failure> {
-    let again = format!("`atlas dashboard{at}` prints another link");
+fn print(answer: OperatorAnswer, json: bool) -> Result<(), Failure> {
+    let again = "`atlas dashboard` prints another link";
     let password = |state: &str| to_json(&serde_json::json!({ "password": state }));
     match answer {
         OperatorAnswer::Failed(line) => return Err(Failure::Failed(line)),
-        OperatorAnswer::Link(link) if json => say_secret(&to_json(&link)?, &again)?,
+        OperatorAnswer::Link(link) if json => say_secret(&to_json(&link)?, again)?,
         OperatorAnswer::PasswordSet if json => say(&password("set")?)?,
         OperatorAnswer::PasswordRemoved if json => say(&password("removed")?)?,
         OperatorAnswer::Link(link) => {
             note("Open this link within five minutes; it works once:");
-            say_secret(&link.url, &again)?;
+            say_secret(&link.url, again)?;
         }
         OperatorAnswer::PasswordSet => note("The password is set, and everybody is logged out."),
         OperatorAnswer::PasswordRemoved => {

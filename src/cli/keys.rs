@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use zeroize::Zeroizing;
 
-use super::{Failure, at, note, remote, say, say_secret, settings_of, settings_of_store, to_json};
+use super::{
+    Failure, at, note, placed, remote, say, say_secret, settings_of, settings_of_store, to_json,
+};
 use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand, KeyReport, NewKey, SecretReport};
 use crate::config::{Place, Span, limit};
 use crate::domain::id::KeyId;
@@ -235,13 +237,14 @@ fn read_secret() -> Result<Zeroizing<String>, Failure> {
 fn print(answer: KeyAnswer, at: &str, json: bool) -> Result<(), Failure> {
     match answer {
         KeyAnswer::Failed(line) => return Err(Failure::Failed(line)),
-        KeyAnswer::Secret(made) if json => say_secret(&to_json(&made)?, &again(&made, at))?,
+        KeyAnswer::Secret(made) if json => say_secret(&to_json(&made)?, &again(&made))?,
         KeyAnswer::Key(key) if json => say(&to_json(&key)?)?,
         KeyAnswer::Keys(keys) if json => say(&to_json(&keys)?)?,
-        KeyAnswer::Secret(made) => print_secret(&made, at)?,
+        KeyAnswer::Secret(made) => print_secret(&made)?,
         KeyAnswer::Key(key) => say(&describe(&key))?,
         KeyAnswer::Keys(keys) if keys.is_empty() => {
-            note("No keys yet: make one with `atlas keys create --name NAME`.")
+            let how = "No keys yet: make one with `atlas keys create --name NAME`.";
+            note(&placed(how, at));
         }
         KeyAnswer::Keys(keys) => say(&table(&keys))?,
     }
@@ -249,7 +252,7 @@ fn print(answer: KeyAnswer, at: &str, json: bool) -> Result<(), Failure> {
 }
 
 /// The secret alone goes to standard output, so that `KEY=$(atlas keys create ...)` works.
-fn print_secret(made: &SecretReport, at: &str) -> Result<(), Failure> {
+fn print_secret(made: &SecretReport) -> Result<(), Failure> {
     note(&format!(
         "{} \"{}\" ({}, account {}). Its secret is shown only now:",
         made.id,
@@ -257,7 +260,7 @@ fn print_secret(made: &SecretReport, at: &str) -> Result<(), Failure> {
         made.mode.as_str(),
         made.account.as_str()
     ));
-    say_secret(&made.secret, &again(made, at))?;
+    say_secret(&made.secret, &again(made))?;
     if let Some(until) = &made.old_secret_works_until {
         note(&format!("The old secret works until {until}."));
     }
@@ -265,9 +268,9 @@ fn print_secret(made: &SecretReport, at: &str) -> Result<(), Failure> {
 }
 
 /// How to get a secret after this one was lost.
-fn again(made: &SecretReport, at: &str) -> String {
+fn again(made: &SecretReport) -> String {
     format!(
-        "`atlas keys roll {} --grace 0s{at}` gives the key another",
+        "`atlas keys roll {} --grace 0s` gives the key another",
         made.id
     )
 }

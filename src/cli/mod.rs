@@ -22,7 +22,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::out::{announce, at, complain, note, say, say_secret};
+use self::out::{announce, at, complain, note, placed, say, say_secret};
 use crate::config::{Given, LogFormat, Place, Purpose, Settings};
 use crate::logging::{self, Log};
 
@@ -34,6 +34,17 @@ enum Failure {
     Failed(String),
     /// Exit code 1, and nothing is said: who was to read the result has gone.
     Unread,
+}
+
+impl Failure {
+    /// The same, with commands that name the store they are about.
+    fn placed(self, at: &str) -> Self {
+        match self {
+            Self::Usage(line) => Self::Usage(placed(&line, at)),
+            Self::Failed(line) => Self::Failed(placed(&line, at)),
+            Self::Unread => Self::Unread,
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -205,7 +216,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         },
         Verb::Managing(verb) => {
             let log = begin(LogFormat::Text);
-            end(log, verb.run(&cli.place, cli.json))
+            let at = settings_of(&cli.place).map(|settings| at(&settings));
+            let at = at.unwrap_or_default();
+            let outcome = verb.run(&cli.place, cli.json);
+            end(log, outcome.map_err(|failure| failure.placed(&at)))
         }
     }
 }
@@ -338,13 +352,14 @@ fn settings_of(place: &Place) -> Result<Settings, Failure> {
 /// The same, of a store that must be there.
 fn settings_of_store(place: &Place) -> Result<Settings, Failure> {
     let settings = settings_of(place)?;
-    if settings.data_dir.join("store").exists() {
-        return Ok(settings);
+    match settings.data_dir.join("store").try_exists() {
+        Ok(false) => Err(Failure::Failed(format!(
+            "there is no store in {}: name it with --data-dir, or start `atlas serve`",
+            settings.data_dir.display()
+        ))),
+        // Why it can't be looked at is said by what opens it.
+        Ok(true) | Err(_) => Ok(settings),
     }
-    Err(Failure::Failed(format!(
-        "there is no store in {}: name it with --data-dir, or start `atlas serve`",
-        settings.data_dir.display()
-    )))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -86,6 +86,16 @@ pub(super) fn at(settings: &Settings) -> String {
     format!(" --data-dir {}", quoted(&settings.data_dir))
 }
 
+/// A line that says commands between backticks: with where their store is, so that each works word for word.
+pub(super) fn placed(line: &str, at: &str) -> String {
+    let parts = line.split('`').enumerate().map(|(part, text)| {
+        let is_command = part % 2 == 1 && text.starts_with("atlas ") && !text.contains(at);
+        let at = if is_command { at } else { "" };
+        format!("{text}{at}")
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 /// A path as a shell reads it.
 pub(super) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();

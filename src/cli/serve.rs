@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::out::quoted;
 use super::systemd::Manager;
 use super::{Failure, announce, note, to_json};
 use crate::app::App;
@@ -208,7 +209,7 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), String> {
     } else {
         log::info!(
             "there is no API key yet: make one with `atlas keys create --name NAME --data-dir {}`",
-            app.settings.data_dir.display()
+            quoted(&app.settings.data_dir)
         );
         return Ok(());
     };
@@ -232,7 +233,7 @@ async fn welcome(app: &Arc<App>, url: &str) -> Result<(), String> {
         note("The Dashboard, by a link that works once and for five minutes:\n");
         if let OperatorAnswer::Link(link) = app.manage_operators(OperatorCommand::Link).await {
             announce(&format!("  {}\n", *link.url));
-            let place = app.settings.data_dir.display();
+            let place = quoted(&app.settings.data_dir);
             note(&format!(
                 "`atlas dashboard --data-dir {place}` prints another.\n"
             ));

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Failure, at, note, remote, say, say_secret, settings_of_store, to_json};
+use super::{Failure, at, note, placed, remote, say, say_secret, settings_of_store, to_json};
 use crate::app::webhooks::{
     EndpointAnswer, EndpointCommand, EndpointReport, EndpointSecret, NewEndpoint,
 };
@@ -111,7 +111,7 @@ fn command(webhooks: Webhooks) -> Result<EndpointCommand, Failure> {
 fn print(answer: EndpointAnswer, at: &str, json: bool) -> Result<(), Failure> {
     let again = |made: &EndpointSecret| {
         let id = &made.endpoint.id;
-        format!("`atlas webhooks roll {id}{at}` gives the endpoint another")
+        format!("`atlas webhooks roll {id}` gives the endpoint another")
     };
     match answer {
         EndpointAnswer::Failed(line) => return Err(Failure::Failed(line)),
@@ -125,7 +125,8 @@ fn print(answer: EndpointAnswer, at: &str, json: bool) -> Result<(), Failure> {
         }
         EndpointAnswer::Endpoint(endpoint) => say(&describe(&endpoint))?,
         EndpointAnswer::Endpoints(endpoints) if endpoints.is_empty() => {
-            note("No endpoints yet: make one with `atlas webhooks add URL`.");
+            let how = "No endpoints yet: make one with `atlas webhooks add URL`.";
+            note(&placed(how, at));
         }
         EndpointAnswer::Endpoints(endpoints) => {
             endpoints

@@ -229,7 +229,7 @@ fn wrong_commands_say_what_is_right_without_repeating_a_secret() {
         (
             &["keys", "revoke", "key_00000000000000000000"][..],
             1,
-            "`atlas keys list`",
+            "`atlas keys list --data-dir",
         ),
         (&["keys", "roll", "nonsense"], 2, "key_..."),
         (&["keys", "create", "--name", ""], 2, "1 to 100 characters"),

@@ -19,6 +19,7 @@ mod disk;
 mod endings;
 mod failing_disk;
 mod fixtures;
+mod hints;
 mod install;
 mod interrupted;
 mod logs;

@@ -254,3 +254,35 @@ fn a_user_to_whom_a_directory_is_not_open_is_told_whose_it_is() {
         "{said}"
     );
 }
+
+#[test]
+fn a_store_that_can_t_be_looked_at_is_not_told_to_be_missing() {
+    let Some(service) = Service::new() else {
+        return;
+    };
+    service.stop(service.serve());
+    mode(&service.path("lib/private"), 0o755);
+    mode(&service.inner(), 0o700);
+    for arguments in [
+        &["keys", "create", "--name", "x"][..],
+        &["keys", "list"],
+        &["claims", "list"],
+        &["webhooks", "list"],
+        &["verify"],
+        &["backup", "-"],
+        &["dashboard"],
+    ] {
+        let output = Command::new(service.path("atlas"))
+            .uid(USER + 1)
+            .gid(USER + 1)
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(service.dir())
+            .output()
+            .expect("atlas runs");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("run this as"), "{arguments:?}: {said}");
+        assert!(!said.contains("there is no store"), "{arguments:?}: {said}");
+    }
+}

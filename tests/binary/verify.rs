@@ -329,7 +329,9 @@ fn of_a_damaged_file_it_is_said_which_rows_are_lost_and_the_others_are_looked_at
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.contains("the store's events can't all be read (its file is damaged): `atlas verify`"),
+        said.contains(
+            "the store's events can't all be read (its file is damaged): `atlas verify --data-dir"
+        ),
         "{said}"
     );
     assert!(!backup.exists());

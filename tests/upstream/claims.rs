@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::caller::Call;
-use crate::process::{run, text};
+use crate::process::{BINARY, run, text};
 use crate::script::{Step, answer, cut};
 use crate::world::World;
 
@@ -86,6 +86,22 @@ fn settled_as_done_is_said_to_all_who_ask_again() {
     let other = Call::order("other").with("Idempotency-Key", "order_1");
     world.send(&other).expect(409, "idempotency_key_reused");
     world.upstream.wait_for(1);
+}
+
+#[test]
+fn what_is_said_below_the_list_settles_the_claim_as_it_stands() {
+    let world = unknown("order_1");
+    let listed = text(&run(&["claims", "list"], &world.directory).stderr);
+    let hint = listed.split('`').nth(1).expect("a command");
+    let claim = world.claim();
+    let command = hint.replace("ID", claim["id"].as_str().expect("an id"));
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &command.replacen("atlas", BINARY, 1)])
+        .current_dir("/")
+        .output()
+        .expect("sh runs");
+    assert!(shell.status.success(), "{hint}: {}", text(&shell.stderr));
+    assert_eq!(world.claims().len(), 0);
 }
 
 #[test]
