@@ -7,6 +7,7 @@ mod certificate;
 mod connections;
 mod discreet;
 mod given;
+mod secret_file;
 mod shown;
 mod upstream;
 mod values;

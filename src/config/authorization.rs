@@ -1,15 +1,18 @@
 //! What requests to an upstream carry in `Authorization`: a secret, so no flag and no TOML file has it.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::secret_file;
 use super::upstream::Variable;
 use crate::domain::masking::masked;
 use crate::policy;
+
+/// The variables that it may come by, one a mode. No flag stands beside them.
+pub const AUTHORIZATIONS: [&str; 2] = ["ATLAS_LIVE_AUTHORIZATION", "ATLAS_TEST_AUTHORIZATION"];
 
 /// The whole value of the header, as `Bearer sk_live_...`. Can't be printed by accident, and is wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -102,11 +105,14 @@ fn read(setting: &str, path: &Path) -> Result<Authorization, String> {
     // is left behind by growing.
     let most = policy::AUTHORIZATION_MAX + 3;
     let mut text = Zeroizing::new(String::with_capacity(most));
-    File::open(path)
-        .and_then(|file| file.take(most as u64).read_to_string(&mut text))
-        .map_err(|e| {
-            format!("{place}: can't be read: {e}. It is to hold the header's value, as Bearer sk_live_...")
-        })?;
+    let unusable = |why: String| {
+        format!("{place}: {why}. It is to hold the header's value, as Bearer sk_live_...")
+    };
+    secret_file::open(path)
+        .map_err(unusable)?
+        .take(most as u64)
+        .read_to_string(&mut text)
+        .map_err(|e| unusable(format!("can't be read: {e}")))?;
     Authorization::parse(text.trim_end_matches(['\r', '\n']))
         .map_err(|must| format!("{place}: {must}"))
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, RootCertStore};
 use zeroize::Zeroizing;
 
+use super::secret_file;
 use super::upstream::Variable;
 use crate::domain::time::Timestamp;
 use crate::policy;
@@ -242,14 +242,11 @@ impl Content {
 
 fn content_of(path: &Path, is_secret: bool) -> Result<Zeroizing<Vec<u8>>, String> {
     let unreadable = |e: std::io::Error| format!("can't be read: {e}");
-    let file = File::open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
-    if is_secret && about.mode() & 0o007 != 0 {
-        return Err(format!(
-            "everybody on this machine may use it; `chmod o= {}` keeps it secret",
-            path.display()
-        ));
-    }
+    let file = if is_secret {
+        secret_file::open(path)?
+    } else {
+        File::open(path).map_err(unreadable)?
+    };
     // Room for all of it, so that no copy is left behind by growing.
     let most = policy::TLS_FILE_MAX;
     let mut content = Zeroizing::new(Vec::with_capacity(most + 1));

@@ -1,11 +1,12 @@
 //! `atlas check-config`: what would be in force, or what is wrong, without anything being opened.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::process::{BINARY, run, text};
+use crate::process::{Atlas, BINARY, read_log, run, text};
 
 const UPSTREAM: &str = "https://api.atlas.co/functions/v1";
 const SECRET: &str = "Bearer sk_live_0123456789abcdefghijWXYZ";
@@ -195,7 +196,10 @@ fn a_wrong_setting_of_an_upstream_ends_it_as_it_ends_serve() {
 fn an_authorization_comes_from_one_source_and_commands_about_keys_need_none() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = temporary.path().join("data");
-    std::fs::write(temporary.path().join("test_authorization"), SECRET).expect("written");
+    let credential = temporary.path().join("test_authorization");
+    std::fs::write(&credential, SECRET).expect("written");
+    let owners = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&credential, owners).expect("set");
     let credentials = (
         "CREDENTIALS_DIRECTORY",
         temporary.path().to_str().expect("UTF-8"),

@@ -1,5 +1,8 @@
 //! Settings of an upstream: where they stand, which wins, and what `atlas check-config` shows of them.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -176,6 +179,34 @@ fn authorization_with(configure: impl FnOnce(&mut Command)) -> Option<String> {
     hit.find("authorization").map(str::to_owned)
 }
 
+fn mode(file: &Path, mode: u32) {
+    std::fs::set_permissions(file, Permissions::from_mode(mode)).expect("set");
+}
+
+#[test]
+fn a_file_that_everybody_may_use_holds_no_authorization() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let file = temporary.path().join("authorization");
+    std::fs::write(&file, AUTHORIZATION).expect("written");
+    for (bits, is_taken) in [
+        (0o666, false),
+        (0o644, false),
+        (0o602, false),
+        (0o640, true),
+        (0o600, true),
+    ] {
+        mode(&file, bits);
+        let mut command = Command::new(BINARY);
+        command.args(["check-config", "--live-upstream", GOOD]);
+        command.arg("--live-authorization-file").arg(&file);
+        let output = command.output().expect("atlas starts");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.success(), is_taken, "{bits:o}: {said}");
+        let says = "everybody on this machine may use it; `chmod o= ";
+        assert_eq!(said.contains(says), !is_taken, "{bits:o}: {said}");
+    }
+}
+
 #[test]
 fn the_authorization_comes_from_a_variable_a_file_or_a_credential_of_systemd() {
     let temporary = tempfile::tempdir().expect("a directory");
@@ -188,6 +219,7 @@ fn the_authorization_comes_from_a_variable_a_file_or_a_credential_of_systemd() {
     // An editor ends the last line; that is no part of the secret.
     for end in ["", "\n", "\r\n"] {
         std::fs::write(&file, format!("{AUTHORIZATION}{end}")).expect("written");
+        mode(&file, 0o600);
         let by_flag = authorization_with(|command| {
             command.arg("--live-authorization-file").arg(&file);
         });

@@ -1,5 +1,7 @@
 //! Each wrong setting of an upstream is refused at the start, and by `atlas check-config`, with a line that names it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -221,8 +223,12 @@ fn what_belongs_to_an_upstream_is_refused_without_one() {
     }
 }
 
-/// Gives the server an upstream and an authorization by file.
+/// Gives the server an upstream and an authorization by file, which is its owner's alone if it is there.
 fn with_file(atlas: &mut Command, mode: &str, path: &Path) {
+    drop(std::fs::set_permissions(
+        path,
+        Permissions::from_mode(0o600),
+    ));
     atlas.args([format!("--{mode}-upstream"), GOOD.to_owned()]);
     atlas.arg(format!("--{mode}-authorization-file")).arg(path);
 }
