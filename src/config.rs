@@ -21,7 +21,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 pub use self::authorities::Authorities;
-pub use self::authorization::Authorization;
+pub use self::authorization::{AUTHORIZATIONS, Authorization};
 pub use self::certificate::{Certificate, CertificateFiles, Validity};
 pub use self::connections::open_as_many_files_as_allowed;
 pub use self::discreet::discreet;
@@ -146,6 +146,14 @@ pub enum Purpose {
     Manage,
     /// A mock for development.
     Mock,
+}
+
+/// The names of all variables that look like settings, in their order.
+pub fn variables() -> Vec<String> {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("ATLAS_")).collect();
+    names.sort_unstable();
+    names
 }
 
 impl Settings {

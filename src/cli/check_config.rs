@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{Failure, say, to_json};
+use super::{Failure, note, say, to_json, variables};
 use crate::config::{Given, Place, Purpose, Settings};
 
 /// Puts the settings together as `serve` does, and shows what would be in force.
 pub(super) fn check_config(place: &Place, given: Given, json: bool) -> Result<(), Failure> {
     let settings = Settings::resolve(place, given, Purpose::Serve).map_err(Failure::Usage)?;
+    if let Some(line) = variables::unknown() {
+        note(&format!("warning: {line}"));
+    }
     let shown = settings.shown();
     if json {
         say(&to_json(&shown.into_iter().collect::<Map<_, _>>())?)

@@ -12,13 +12,13 @@ mod remote;
 mod restore;
 mod serve;
 mod systemd;
+mod variables;
 mod verify;
 mod webhooks;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -207,6 +207,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Verb::Serving(verb) => match verb.settings(&cli.place) {
             Ok(settings) => {
                 let log = begin(settings.log_format);
+                if let Some(line) = variables::unknown() {
+                    log::warn!("{line}");
+                }
                 end(log, serve::run(settings, cli.json))
             }
             Err(line) => {
@@ -298,7 +301,7 @@ fn parse(mut arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
 
 /// Reads flags and variables. Of a setting that is in both, the flag counts.
 fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let named = |error| naming_variable(error, arguments);
+    let named = |error| variables::naming(error, arguments);
     let matches = Cli::command()
         .try_get_matches_from(arguments)
         .map_err(named)?;
@@ -314,34 +317,6 @@ fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         Verb::Managing(_) => (),
     }
     Ok(cli)
-}
-
-/// A wrong value that came by a variable, since nobody typed its flag, is told by the variable's name; clap tells the flag's.
-fn naming_variable(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
-    let Some(ContextValue::String(told)) = error.get(ContextKind::InvalidArg) else {
-        return error;
-    };
-    let flag = told.split(' ').next().unwrap_or_default().to_owned();
-    let is_typed = arguments.iter().any(|argument| {
-        let typed = argument.to_string_lossy();
-        typed.split('=').next() == Some(&flag)
-    });
-    let command = Cli::command();
-    let arguments = command
-        .get_subcommands()
-        .chain([&command])
-        .flat_map(clap::Command::get_arguments);
-    let variable = arguments
-        .filter(|argument| {
-            argument.get_long().map(|long| format!("--{long}")) == Some(flag.clone())
-        })
-        .find_map(clap::Arg::get_env)
-        .filter(|_| !is_typed);
-    if let Some(variable) = variable {
-        let name = variable.to_string_lossy().into_owned();
-        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
-    }
-    error
 }
 
 /// The settings of a command about a store.

@@ -230,3 +230,33 @@ fn an_authorization_comes_from_one_source_and_commands_about_keys_need_none() {
         .output();
     assert!(made.expect("atlas runs").status.success());
 }
+
+#[test]
+fn of_a_variable_that_is_no_setting_it_is_said_that_it_counts_for_nothing() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let variables = [
+        ("ATLAS_PER_MINTUE", "7"),
+        ("ATLAS_PER_DAY", "9"),
+        ("ATLAS_LIVE_AUTHORIZATON", "x"),
+    ];
+    let directory = temporary.path().join("data");
+    let output = check(&directory, &[], &variables);
+    assert!(lines(&output).contains(&"per_day = 9".to_owned()));
+    let says = "count for nothing: ATLAS_LIVE_AUTHORIZATON, ATLAS_PER_MINTUE;";
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.starts_with("warning: ") && said.contains(says),
+        "{said}"
+    );
+    assert_eq!(text(&check(&directory, &[], &variables[1..2]).stderr), "");
+
+    let mut command = Command::new(BINARY);
+    command.args(["serve", "--port", "0", "--data-dir"]);
+    command.arg(&directory).envs(variables);
+    assert!(Atlas::start(command, &directory).terminate().success());
+    let log = read_log(&directory);
+    let warned: Vec<_> = log.lines().filter(|line| line.contains(says)).collect();
+    assert_eq!(warned.len(), 1, "{log}");
+    assert!(warned[0].contains("WARN"), "{log}");
+}

@@ -90,7 +90,7 @@ impl Service {
 pub fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     assert!(
-        is_root || std::env::var_os("ATLAS_ALL_CHECKS").is_none(),
+        is_root || std::env::var_os("ALL_CHECKS").is_none(),
         "this is to be run by root"
     );
     if !is_root {

@@ -293,14 +293,14 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a tool of the slower checks is there. Where they must run (`ATLAS_ALL_CHECKS`), a missing one is a failure.
+/// Whether a tool of the slower checks is there. Where they must run (`ALL_CHECKS`), a missing one is a failure.
 pub fn has_tool(name: &str, probe: &[&str]) -> bool {
     let there = Command::new(name)
         .args(probe)
         .output()
         .is_ok_and(|output| output.status.success());
     assert!(
-        there || std::env::var_os("ATLAS_ALL_CHECKS").is_none(),
+        there || std::env::var_os("ALL_CHECKS").is_none(),
         "{name} is missing"
     );
     if !there {
