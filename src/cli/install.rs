@@ -9,6 +9,7 @@ use std::process::Command;
 use clap::Args;
 
 use super::{Failure, say, to_json};
+use crate::config::Place;
 
 /// Where the binary goes; the units name it.
 const BINARY: &str = "usr/local/bin/atlas";
@@ -91,7 +92,8 @@ impl Step {
 }
 
 /// Puts everything in place, and has systemd run it.
-pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
+pub(super) fn install(place: &Place, asked: &Install, json: bool) -> Result<(), Failure> {
+    is_of_units(place)?;
     let root = &asked.root;
     is_no_package(root)?;
     let enabled = enabled(root)?;
@@ -124,6 +126,21 @@ pub(super) fn install(asked: &Install, json: bool) -> Result<(), Failure> {
         ),
         (false, false) => "systemd does not run here. Where it does: systemctl daemon-reload && systemctl try-restart atlas.service".to_owned(),
     })
+}
+
+/// Where store and settings are is said by the units, and by nothing else.
+fn is_of_units(place: &Place) -> Result<(), Failure> {
+    let given = [
+        ("data-dir", place.data_dir.is_some()),
+        ("config", place.config.is_some()),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::Usage(format!(
+            "--{flag} does not go with this command: the units say /var/lib/atlas and /etc/atlas/atlas.toml, and \
+             `systemctl edit atlas.service` can say otherwise"
+        ))),
+    }
 }
 
 /// A package's units stand behind ours, so that neither would be what it seems.
@@ -162,7 +179,8 @@ fn enabled(root: &Path) -> Result<Vec<&'static str>, Failure> {
 }
 
 /// Stops it and takes it away; settings, store and backups stay.
-pub(super) fn uninstall(asked: &Install, json: bool) -> Result<(), Failure> {
+pub(super) fn uninstall(place: &Place, asked: &Install, json: bool) -> Result<(), Failure> {
+    is_of_units(place)?;
     let root = &asked.root;
     is_no_package(root)?;
     let mut steps = Vec::new();

@@ -269,8 +269,8 @@ impl Managing {
             Self::Verify(asked) => verify::run(place, &asked, json),
             Self::Backup(asked) => backup::run(place, &asked, json),
             Self::Restore(asked) => restore::run(place, &asked, json),
-            Self::Install(asked) => install::install(&asked, json),
-            Self::Uninstall(asked) => install::uninstall(&asked, json),
+            Self::Install(asked) => install::install(place, &asked, json),
+            Self::Uninstall(asked) => install::uninstall(place, &asked, json),
             Self::Webhooks(webhooks) => webhooks::run(place, webhooks, json),
         }
     }

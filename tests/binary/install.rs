@@ -182,30 +182,121 @@ fn a_step_that_fails_is_named_and_machines_are_told_the_steps() {
     assert!(said.contains("run the same command"), "{said}");
 }
 
-#[test]
-fn the_settings_that_are_put_in_place_are_the_defaults() {
-    let temporary = tempfile::tempdir().expect("a directory");
+/// Below which table a line stands, as flags have it, the line, and whether it is an example.
+type Line = (String, String, bool);
+
+/// The settings of the file that is put in place, without the signs that make them comments.
+fn lines_of_the_file() -> Vec<Line> {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/atlas.toml");
-    let lines = std::fs::read_to_string(&config).expect("read");
-    // Without the signs that make them comments, but for those that have no default.
-    let set: String = lines
-        .lines()
-        .filter_map(|line| line.strip_prefix("# "))
-        .filter(|line| line.contains(" = ") || line.starts_with('['))
-        .fold(String::new(), |all, line| all + line + "\n");
-    let file = temporary.path().join("atlas.toml");
-    std::fs::write(&file, set).expect("written");
-    let shown = |arguments: &[&str]| ok(&[&["check-config"], arguments].concat());
-    let (bare, given) = (
-        shown(&[]),
-        shown(&["--config", file.to_str().expect("UTF-8")]),
-    );
-    for name in ["listen", "per_minute", "per_day", "concurrent"] {
-        let line = |text: &str| {
-            let start = format!("{name} = ");
-            let found = text.lines().find(|line| line.starts_with(&start));
-            found.expect("a line").to_owned()
-        };
-        assert_eq!(line(&bare), line(&given));
+    let text = std::fs::read_to_string(&config).expect("read");
+    let mut mode = String::new();
+    let mut lines = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# ")) {
+        if let Some(table) = line.strip_prefix('[') {
+            mode = format!("{}_", table.trim_end_matches(']'));
+        } else if line.contains(" = ") {
+            lines.push((
+                mode.clone(),
+                line.to_owned(),
+                line.contains("  # for example"),
+            ));
+        }
     }
+    lines
+}
+
+#[test]
+fn the_settings_that_are_put_in_place_are_all_there_are() {
+    let help = ok(&["serve", "--help"]);
+    let variables = help.split("[env: ATLAS_").skip(1);
+    let mut known: Vec<String> = variables
+        .map(|rest| {
+            rest.split(['=', ']'])
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        })
+        // The first is said by the unit, the second is the file itself.
+        .filter(|name| !matches!(name.as_str(), "data_dir" | "config"))
+        .collect();
+    known.sort();
+    let mut told: Vec<String> = lines_of_the_file()
+        .into_iter()
+        .map(|(mode, line, _)| {
+            let name = line.split(" = ").next().unwrap_or_default();
+            format!("{mode}{name}")
+        })
+        .collect();
+    told.sort();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn of_the_settings_that_are_put_in_place_those_that_are_no_examples_are_the_defaults() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let file = temporary.path().join("atlas.toml");
+    let file_text = file.to_str().expect("UTF-8");
+    let url = "http://127.0.0.1:1";
+    let shown = |arguments: &[&str]| {
+        let upstreams = [
+            "check-config",
+            "--live-upstream",
+            url,
+            "--test-upstream",
+            url,
+        ];
+        ok(&[&upstreams[..], arguments].concat())
+    };
+    let as_file = |is_taken: &dyn Fn(&Line) -> bool| {
+        let mut text = String::new();
+        let mut at = String::new();
+        for line in lines_of_the_file().into_iter().filter(is_taken) {
+            if line.0 != at {
+                at.clone_from(&line.0);
+                text += &format!("[{}]\n", at.trim_end_matches('_'));
+            }
+            text += &format!("{}\n", line.1);
+        }
+        std::fs::write(&file, &text).expect("written");
+        text.lines().count()
+    };
+    assert!(as_file(&|line| !line.2) > 20);
+    assert_eq!(shown(&["--config", file_text]), shown(&[]));
+    // Examples are read as well: all that name no file, and do not say the same in another way.
+    let reads = |(_, line, _): &Line| !line.contains("/etc/") && !line.starts_with("port = ");
+    as_file(&reads);
+    assert_ne!(shown(&["--config", file_text]), shown(&[]));
+}
+
+#[test]
+fn what_only_the_units_can_say_is_refused() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let root = temporary.path().join("missing/root");
+    let root_text = root.to_str().expect("UTF-8");
+    for verb in ["install", "uninstall"] {
+        for flag in ["--data-dir", "--config"] {
+            let asked = [verb, "--root", root_text, flag, "/srv/store"];
+            let output = atlas(Path::new(BINARY), &asked);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{asked:?}: {said}");
+            assert!(
+                said.contains(flag) && said.contains("/var/lib/atlas"),
+                "{said}"
+            );
+        }
+    }
+    assert!(!root.exists());
+}
+
+#[test]
+fn a_root_that_is_missing_is_made_also_where_its_path_is_relative() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let output = Command::new(BINARY)
+        .args(["install", "--root", "missing/root"])
+        .current_dir(temporary.path())
+        .output()
+        .expect("atlas runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let unit = "missing/root/etc/systemd/system/atlas.service";
+    assert!(temporary.path().join(unit).exists());
 }

@@ -62,7 +62,8 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
 
 /// Makes the directories that are missing, for everybody to look into.
 fn make_dir(dir: &Path) -> std::io::Result<()> {
-    if dir.is_dir() {
+    // A relative path ends where the process stands.
+    if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
     }
     if let Some(parent) = dir.parent() {
