@@ -35,7 +35,7 @@ pub(super) fn run(place: &Place, asked: &Restore, json: bool) -> Result<(), Fail
         "{} holds the store of {}: {} rows, made by atlas {}.",
         settings.data_dir.display(),
         backup.head.made_at.spelled(),
-        restored.found.rows,
+        backup.extent.rows,
         backup.head.atlas
     ));
     let faults = &restored.found.faults;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::owner::is_root;
 use crate::process::{Atlas, json_of, run, text};
+use crate::verify::served;
 
 /// Some user that is not root.
 const STRANGER: u32 = 64_902;
@@ -80,6 +81,27 @@ fn a_link_that_a_stranger_has_put_there_is_not_followed() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(fs::read(&target).expect("read").len() > 100);
     assert_eq!(fs::read_link(&link).expect("a link"), target);
+}
+
+#[test]
+fn a_backup_and_its_restore_tell_of_as_many_rows() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("data");
+    let server = served(&directory);
+    let file = temporary.path().join("backup");
+    let file = file.to_str().expect("text");
+    let rows = |arguments: &[&str], directory: &Path| {
+        let output = run(arguments, directory);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let (before, _) = said.split_once(" rows").expect("how many");
+        let number = before.split(' ').next_back().expect("a number");
+        number.parse::<u64>().expect("a number")
+    };
+    let copied = rows(&["backup", file], &directory);
+    drop(server);
+    let restored = temporary.path().join("restored");
+    assert_eq!(rows(&["restore", file], &restored), copied);
 }
 
 #[test]
