@@ -8,6 +8,8 @@ fn a_request_appears_on_the_page_of_requests_without_reloading() {
     let key = desk.key(&[]);
     desk.goto("/requests");
     desk.browser.script("window.same = true");
+    let told = "return document.querySelector('.latest .total')?.textContent ?? null";
+    assert_eq!(desk.browser.script(told), "0 requests");
     for n in 0..3 {
         let order = format!("order_{n}");
         assert_eq!(desk.order(&key.secret, &order).status, 201);
@@ -19,6 +21,8 @@ fn a_request_appears_on_the_page_of_requests_without_reloading() {
         "the newest stands first: {first}"
     );
     assert_eq!(desk.browser.script("return window.same"), true);
+    // How many there were is not told of those that are there.
+    assert_eq!(desk.browser.script(told), serde_json::Value::Null);
 }
 
 #[test]

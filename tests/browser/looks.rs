@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::chromium::{Browser, Look};
 use crate::desk::{Desk, Key, ORDER};
-use crate::process::json_of;
+use crate::process::{Client, json_of};
 
 const LOOKS: [Look; 4] = [
     Look {
@@ -258,6 +258,39 @@ fn on_a_phone_all_headers_of_a_request_are_shown_without_scrolling_within_the_pa
     let hidden = "return [...document.querySelectorAll('.sides .scroll')] \
         .map((region) => region.scrollHeight - region.clientHeight)";
     assert_eq!(desk.browser.script(hidden), serde_json::json!([0, 0]));
+}
+
+#[test]
+fn on_a_narrow_phone_the_ways_are_in_one_line_and_long_addresses_are_broken() {
+    let Some(desk) = Desk::inside() else { return };
+    let key = desk.key(&[]);
+    let long = format!("https://shop.example/{}", "l".repeat(280));
+    json_of(&["webhooks", "add", &long], &desk.server.directory);
+    let order = desk.order(&key.secret, "order_1").json();
+    let member = |name: &str| order[name].as_str().expect("text").to_owned();
+    let confirm = format!("/functions/v1/confirm-payment/{}", member("id"));
+    let mut buyer = Client::connect(desk.server.address).expect("a connection");
+    let body = r#"{"token_id":"tok_visa"}"#;
+    let paid = buyer.send(&format!(
+        "POST {confirm} HTTP/1.1\r\nHost: atlas\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        member("client_secret"),
+        body.len()
+    ));
+    assert_eq!(paid.expect("an answer").status, 200);
+    desk.goto("/webhooks");
+    let lines = "return new Set([...document.querySelectorAll('header nav a')] \
+        .map((one) => one.getBoundingClientRect().top)).size";
+    for (width, most) in [(320, 2), (360, 1), (375, 1)] {
+        desk.browser.look_with(Look { width, ..LOOKS[2] });
+        let widths = desk.browser.script(WIDEST);
+        assert_eq!(widths[0], widths[1], "{widths}");
+        let lines = desk.browser.script(lines).as_u64();
+        assert!(
+            lines.is_some_and(|lines| lines <= most),
+            "{width}: {lines:?}"
+        );
+    }
 }
 
 #[test]

@@ -47,6 +47,8 @@ function apply({ target, how, html }) {
   const [first] = fresh.content.children;
   if (!place || (first?.id && document.getElementById(first.id))) return;
   if (how === "replace") return place.replaceChildren(fresh.content);
+  // How many there were when the page was made is not how many there are.
+  place.closest("[data-live]").querySelector(".total")?.remove();
   first.classList.add("fresh");
   place.prepend(fresh.content);
   while (place.children.length > place.dataset.most) place.lastElementChild.remove();

@@ -92,7 +92,13 @@ fn of(endpoint: &EndpointRow) -> Markup {
 fn events(events: &[EventType]) -> Markup {
     html! {
         @if events.len() == EventType::WORDS.len() { "All" }
-        @else { @for (at, kind) in events.iter().enumerate() { @if at > 0 { ", " } (kind.as_str()) } }
+        @else {
+            @for (at, kind) in events.iter().enumerate() {
+                @let more = at + 1 < events.len();
+                // A name is in one line, where there is room for it.
+                span { (kind.as_str()) @if more { "," } } @if more { " " }
+            }
+        }
     }
 }
 
