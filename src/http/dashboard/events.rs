@@ -14,12 +14,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::Stream;
 use tokio::sync::watch;
 
-use super::Desk;
 use super::form::Fields;
 use super::key::limits_now;
 use super::pages::limits::limits;
 use super::pages::requests::{RequestFilter, row as row_of};
 use super::requests::{filter, picks, row};
+use super::{Desk, in_one_direction};
 use crate::app::App;
 use crate::app::operators::Operator;
 use crate::app::request_log::Watching;
@@ -164,7 +164,7 @@ impl Watcher {
         let (found, seen) = app.requests.after(self.seen, wanted, policy::WATCH_ROWS);
         self.seen = seen;
         let rows = found.iter().map(|exchange| {
-            let html = row_of(&row(app, exchange)).into_string();
+            let html = in_one_direction(row_of(&row(app, exchange)));
             let message = message("#requests tbody", "prepend", &html);
             format!("id: {}\n{message}", exchange.number)
         });
@@ -181,7 +181,7 @@ impl Watcher {
 
     fn changed_limits(&mut self) -> Option<String> {
         let entry = self.app.key(&self.key?)?;
-        let html = limits(&limits_now(&entry, self.app.clock.now())).into_string();
+        let html = in_one_direction(limits(&limits_now(&entry, self.app.clock.now())));
         if html == self.last_limits {
             return None;
         }

@@ -167,7 +167,26 @@ fn resource(path: &'static str, allow: &'static str) -> actix_web::Resource {
 fn html(status: StatusCode, page: Markup) -> HttpResponse {
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .body(page.into_string())
+        .body(in_one_direction(page))
+}
+
+/// A page on which no stored text turns the direction of what stands behind it: such marks are written out, as JSON
+/// spells them.
+fn in_one_direction(page: Markup) -> String {
+    let text = page.into_string();
+    let turns = |mark: char| matches!(mark, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(turns) {
+        return text;
+    }
+    let mut written = String::with_capacity(text.len() + 32);
+    for char in text.chars() {
+        if turns(char) {
+            written += &format!("\\u{:04x}", u32::from(char));
+        } else {
+            written.push(char);
+        }
+    }
+    written
 }
 
 fn ok(page: Markup) -> HttpResponse {
@@ -202,9 +221,9 @@ pub(super) fn show(
         message: message.into_owned(),
         request_id: request_id.to_owned(),
     };
-    let mut page = answer.set_body(actix_web::body::BoxBody::new(
-        error_page(frame, &view).into_string(),
-    ));
+    let mut page = answer.set_body(actix_web::body::BoxBody::new(in_one_direction(error_page(
+        frame, &view,
+    ))));
     page.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),

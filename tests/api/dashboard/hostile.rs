@@ -178,3 +178,32 @@ fn a_path_that_a_stranger_made_up_is_text() {
     let is_ours = |image: &Html| image.attribute("src") == Some("/dashboard/assets/icon.svg");
     assert!(images.iter().all(is_ours));
 }
+
+#[test]
+fn no_stored_text_turns_the_direction_of_what_stands_behind_it() {
+    let marks = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+    let turned = format!("{marks}dlo");
+    let spelled: String = marks
+        .chars()
+        .map(|mark| format!("\\u{:04x}", u32::from(mark)))
+        .collect();
+    let world = World::new();
+    let key = world.key();
+    let order = json!({ "amount": 4990, "currency": "USD", "external_id": turned, "metadata": { "x": turned } });
+    let sent = world.order_of(&key, &order.to_string());
+    let session = sent.idempotent("order_1").send().session();
+    let operator = Operator::of(&world);
+    let request = detail_path(&operator.request_with("order_1"));
+    let record = [("account", "default"), ("mode", "test"), ("key", "order_1")];
+    for path in [
+        request,
+        asking("/dashboard/idempotency", &record),
+        "/dashboard/sessions?mode=test&account=default".to_owned(),
+        format!("/dashboard/sessions/{session}"),
+    ] {
+        let source = operator.source(&path);
+        assert!(source.contains(&spelled), "{path}: {source}");
+        let left = source.chars().find(|char| marks.contains(*char));
+        assert_eq!(left, None, "{path}");
+    }
+}
