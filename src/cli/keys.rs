@@ -261,6 +261,11 @@ fn print_secret(made: &SecretReport) -> Result<(), Failure> {
         made.account.as_str()
     ));
     say_secret(&made.secret, &again(made))?;
+    if made.mode == Mode::Live {
+        note(
+            "Its requests go to the upstream that the server was started with (live.upstream); without one they get 503 live_mode_unavailable.",
+        );
+    }
     if let Some(until) = &made.old_secret_works_until {
         note(&format!("The old secret works until {until}."));
     }

@@ -56,6 +56,25 @@ fn create_prints_exactly_what_a_machine_needs() {
 }
 
 #[test]
+fn of_a_live_key_it_is_said_where_its_requests_go() {
+    with_and_without_server(|directory| {
+        for (mode, is_told) in [("live", true), ("test", false)] {
+            let output = run(
+                &["keys", "create", "--name", "x", "--mode", mode],
+                directory,
+            );
+            let said = text(&output.stderr);
+            assert!(output.status.success(), "{said}");
+            assert_eq!(
+                said.contains("503 live_mode_unavailable"),
+                is_told,
+                "{said}"
+            );
+        }
+    });
+}
+
+#[test]
 fn list_shows_every_key_and_no_secret() {
     with_and_without_server(|directory| {
         let made = create_key(directory, &["--per-minute", "7"]);

@@ -19,7 +19,7 @@ use crate::app::KeyEntry;
 use crate::app::keys::{Change, KeyAnswer, KeyChange, KeyCommand};
 use crate::config::Span;
 use crate::domain::id::KeyId;
-use crate::domain::key::{KeyName, KeyState};
+use crate::domain::key::{KeyName, KeyState, Mode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Timestamp, seconds_up};
 
@@ -226,6 +226,7 @@ pub(super) async fn roll(
                     old_works_until: desk.now.plus(grace),
                 },
                 seen,
+                is_served: made.mode == Mode::Test || desk.app.settings.live.is_some(),
                 server: &desk.app.base_url(),
             };
             Ok(ok(secret_page(&desk.frame, &view)))

@@ -227,6 +227,7 @@ pub(super) async fn create(request: HttpRequest) -> Result<HttpResponse, Refusal
                 secret: &made.secret,
                 origin: Origin::Created,
                 seen,
+                is_served: made.mode == Mode::Test || desk.app.settings.live.is_some(),
                 server: &desk.app.base_url(),
             };
             Ok(ok(secret_page(&desk.frame, &view)))

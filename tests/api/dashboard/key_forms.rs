@@ -326,3 +326,24 @@ fn a_key_s_page_shows_its_limits_its_charts_and_its_requests() {
         assert!(page.id(form).field("csrf").is_some());
     }
 }
+
+#[test]
+fn of_a_live_key_it_is_said_whether_its_requests_are_served() {
+    let promise = |world: &World, mode: &str| {
+        let operator = Operator::of(world);
+        page_of(&create(&operator, &[("mode", mode)]), 200).text()
+    };
+    let alone = World::new();
+    let told = promise(&alone, "live");
+    assert!(told.contains("503 live_mode_unavailable"), "{told}");
+    assert!(!told.contains("It is real."), "{told}");
+    let before = World::with(|settings| {
+        let url = "http://127.0.0.1:1".parse().expect("a URL");
+        settings.live = Some(atlas::config::UpstreamSettings::at(url));
+    });
+    for (world, mode) in [(&before, "live"), (&alone, "test")] {
+        let told = promise(world, mode);
+        assert_eq!(told.contains("It is real."), mode == "live", "{told}");
+        assert!(!told.contains("live_mode_unavailable"), "{told}");
+    }
+}

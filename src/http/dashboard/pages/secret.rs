@@ -24,6 +24,8 @@ pub(in crate::http) struct NewSecret<'a> {
     pub(in crate::http) origin: Origin,
     /// The number of the latest request before it.
     pub(in crate::http) seen: u64,
+    /// Whether requests of its mode are served here: those of live mode go upstream, and nowhere without one.
+    pub(in crate::http) is_served: bool,
     /// Scheme and host of this server, as `http://127.0.0.1:8080`.
     pub(in crate::http) server: &'a str,
 }
@@ -111,7 +113,7 @@ fn snippets(view: &NewSecret<'_>) -> Markup {
     html! {
         section aria-labelledby="snippets-title" {
             h2 #snippets-title { "Send a request" }
-            p { (promise(view.mode)) " Send it twice: the second answer is a replay of the first, because both \
+            p { (promise(view)) " Send it twice: the second answer is a replay of the first, because both \
                 carry the same idempotency key." }
             (parts::code_block("curl", "curl", &curl(view)))
             (parts::code_block("javascript", "JavaScript", &javascript(view)))
@@ -120,10 +122,14 @@ fn snippets(view: &NewSecret<'_>) -> Markup {
     }
 }
 
-const fn promise(mode: Mode) -> &'static str {
-    match mode {
+const fn promise(view: &NewSecret<'_>) -> &'static str {
+    match view.mode {
         Mode::Test => {
             "Each of these creates the same payment session of $49.90. Nothing is charged."
+        }
+        Mode::Live if !view.is_served => {
+            "This server has no upstream for live requests, so each of these gets 503 live_mode_unavailable. Once it is \
+             started with one (live.upstream), each creates the same live payment session of $49.90."
         }
         Mode::Live => "Each of these creates the same live payment session of $49.90. It is real.",
     }
