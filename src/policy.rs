@@ -336,7 +336,7 @@ pub const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes that the head of an answer may have; as many are read ahead of a body.
 pub const UPSTREAM_HEAD: usize = 64 * 1024;
 /// Headers that it may have. There is room for all of them whenever a head is read.
-pub const UPSTREAM_HEADERS: usize = 1_000;
+pub const UPSTREAM_HEADERS: usize = 250;
 /// Requests whose outcome may be unknown at once, of all accounts; beyond, none is sent that could become one more.
 pub const OPEN_CLAIMS: usize = 10_000;
 /// Bytes of the path that is shown of such a request.
