@@ -29,3 +29,15 @@ fn a_store_that_is_opened_again_takes_no_more_memory_than_a_new_one() {
         );
     }
 }
+
+/// Each takes 2 MiB for the first byte that is used of it.
+#[test]
+fn no_memory_comes_in_huge_pages() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let server = Atlas::serve(temporary.path(), &[]);
+    match server.memory("THP_enabled") {
+        Some(enabled) => assert_eq!(enabled, 0, "see .cargo/config.toml"),
+        None => eprintln!("this system does not say whether a process takes huge pages"),
+    }
+    assert!(server.terminate().success());
+}

@@ -1,6 +1,7 @@
 //! What the settings of an upstream may be, and what is said of those that are wrong.
 
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::config::given::read_file;
@@ -13,6 +14,8 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("file");
     std::fs::write(&path, text).expect("written");
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, own).expect("set");
     (directory, path)
 }
 
