@@ -13,10 +13,15 @@ const URL: &str = "https://api.atlas.co/functions/v1";
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("file");
-    std::fs::write(&path, text).expect("written");
-    let own = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(&path, own).expect("set");
+    write(&path, text);
     (directory, path)
+}
+
+/// Writes a file that is its owner's only.
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("written");
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, own).expect("set");
 }
 
 fn live(url: &str) -> LiveGiven {
@@ -186,7 +191,7 @@ fn an_authorization_comes_from_a_file_a_variable_or_a_credential() {
         directory.path().to_str().expect("UTF-8"),
     );
     assert_eq!(from(live(URL), &[credentials]), None);
-    std::fs::write(directory.path().join("live_authorization"), "Bearer c\n").expect("written");
+    write(&directory.path().join("live_authorization"), "Bearer c\n");
     assert_eq!(from(live(URL), &[credentials]).as_deref(), Some("Bearer c"));
     for (given, variables) in [
         (by_file(), vec![variable]),
