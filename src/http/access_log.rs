@@ -48,8 +48,6 @@ pub(super) struct AccessLine {
     face: Option<Face>,
     /// What a developer may want to look back on.
     is_kept: bool,
-    /// With headers and bodies.
-    is_whole: bool,
     exchange: Arc<Exchange>,
 }
 
@@ -83,7 +81,6 @@ impl AccessLine {
             started: Instant::now(),
             face,
             is_kept,
-            is_whole: false,
             exchange: Arc::new(exchange),
         }
     }
@@ -91,6 +88,11 @@ impl AccessLine {
     /// What is remembered so far.
     pub(super) fn so_far(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// Whether headers and bodies are kept.
+    fn is_whole(&self) -> bool {
+        self.is_kept && !self.exchange.is_brief
     }
 
     /// Changes what is remembered. Nobody else has it before the end.
@@ -110,8 +112,8 @@ impl AccessLine {
     ) {
         let (app, at) = (&self.app, self.exchange.at);
         let has_room = || app.requests.has_room_for_whole(key.is_some(), at);
-        self.is_whole = self.is_kept && (app.settings.mock || has_room());
-        let (is_whole, is_brief) = (self.is_whole, self.is_kept && !self.is_whole);
+        let is_whole = self.is_kept && (app.settings.mock || has_room());
+        let is_brief = self.is_kept && !is_whole;
         self.note(|exchange| {
             exchange.is_brief = is_brief;
             if is_whole {
@@ -134,7 +136,7 @@ impl AccessLine {
 
     /// Remembers what was sent. Card numbers and the like are masked before anything else can see them.
     pub(super) fn came(&mut self, body: &Bytes) {
-        if self.is_whole && !body.is_empty() {
+        if self.is_whole() && !body.is_empty() {
             let kept = Captured::masked(body);
             self.note(|exchange| exchange.request_body = kept);
         }
@@ -142,7 +144,7 @@ impl AccessLine {
 
     /// Remembers how it is answered.
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap, note: Note) {
-        let is_whole = self.is_whole;
+        let is_whole = self.is_whole();
         self.note(|exchange| {
             exchange.status = Some(status);
             match note {
@@ -163,7 +165,7 @@ impl AccessLine {
 
     /// Remembers a part of the answer's body.
     pub(super) fn went(&mut self, chunk: &Bytes) {
-        if self.is_whole {
+        if self.is_whole() {
             self.note(|exchange| exchange.response_body.append(chunk));
         }
     }
