@@ -1,6 +1,7 @@
 //! Reads what a known client sends: bounded in size, time and kind.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use actix_web::HttpRequest;
@@ -74,9 +75,39 @@ pub(super) async fn read(
     let late = |_| Refusal::TooSlow {
         limit: settings.body_timeout,
     };
-    within(settings.body_timeout, collect(body, limit))
+    let waits = step_back(&body.payload, settings);
+    let mut collecting = pin!(collect(body, limit));
+    let at_once = collecting
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    if let Poll::Ready(read) = at_once {
+        return read;
+    }
+    waits.await;
+    within(settings.body_timeout, collecting)
         .await
         .map_err(late)?
+}
+
+/// Waits once, so that actix reads on: over HTTP/1.1 it hands over what has come with a head when the handler has waited
+/// once, and then goes on with the handler in the same step. So nobody has to be woken for that, and whoever is would do
+/// all of that step once more for nothing; in any case it goes on at whatever happens next on the connection, and its
+/// activity is looked at now and then. A handler in a task of its own, as some are in the mock, has to be woken.
+pub(super) fn step_back(
+    payload: &Payload,
+    settings: &Settings,
+) -> impl Future<Output = ()> + use<> {
+    let is_woken = settings.mock || !matches!(payload, Payload::H1 { .. });
+    let mut has_waited = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        if is_woken {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
 }
 
 /// A body on its way, and how much of it may still come.

@@ -267,8 +267,7 @@ impl Gate {
             body::read(payload, request.headers(), &self.app.settings).await
         } else {
             if !matches!(payload, Payload::None) {
-                // actix hands over what has come with the head when this has waited once.
-                tokio::task::yield_now().await;
+                body::step_back(&payload, &self.app.settings).await;
             }
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
