@@ -6,6 +6,8 @@ use actix_web::http::header::{
     ORIGIN, VARY,
 };
 
+use parking_lot::Mutex;
+
 use crate::config::Origin;
 use crate::domain::limit::{Allowance, Limits};
 use crate::domain::time::{Timestamp, seconds_up};
@@ -44,19 +46,25 @@ pub(super) enum Told {
     Address(Allowance),
 }
 
-/// Writes the limit headers. The policy of the default limits is made once.
+/// Writes the limit headers. The policy that was told last is kept, since most keys have the same limits.
 #[derive(Debug)]
 pub(super) struct LimitHeaders {
-    defaults: Limits,
-    default_policy: HeaderValue,
+    latest: Mutex<(Limits, HeaderValue)>,
 }
 
 impl LimitHeaders {
     pub(super) fn new(defaults: Limits) -> Self {
         Self {
-            defaults,
-            default_policy: key_policy(defaults),
+            latest: Mutex::new((defaults, key_policy(defaults))),
         }
+    }
+
+    fn policy_of(&self, limits: Limits) -> HeaderValue {
+        let mut latest = self.latest.lock();
+        if latest.0 != limits {
+            *latest = (limits, key_policy(limits));
+        }
+        latest.1.clone()
     }
 
     pub(super) fn write(&self, told: &Told, now: Timestamp, headers: &mut HeaderMap) {
@@ -67,11 +75,7 @@ impl LimitHeaders {
                     per_day: standing.day.limit,
                     concurrent: standing.concurrent,
                 };
-                let policy = if limits == self.defaults {
-                    self.default_policy.clone()
-                } else {
-                    key_policy(limits)
-                };
+                let policy = self.policy_of(limits);
                 let rates = rates(&[standing.minute, standing.day], now);
                 (refused.unwrap_or_else(|| standing.nearest()), policy, rates)
             }
@@ -100,10 +104,16 @@ impl LimitHeaders {
 
 /// The policy of a key, in the form of the IETF draft "RateLimit header fields for HTTP".
 fn key_policy(limits: Limits) -> HeaderValue {
-    value(format!(
-        "\"minute\";q={};w=60, \"day\";q={};w=86400, \"concurrency\";q={};qu=\"concurrent-requests\"",
-        limits.per_minute, limits.per_day, limits.concurrent
-    ))
+    let mut number = itoa::Buffer::new();
+    let mut text = String::with_capacity(128);
+    text.push_str("\"minute\";q=");
+    text.push_str(number.format(limits.per_minute));
+    text.push_str(";w=60, \"day\";q=");
+    text.push_str(number.format(limits.per_day));
+    text.push_str(";w=86400, \"concurrency\";q=");
+    text.push_str(number.format(limits.concurrent));
+    text.push_str(";qu=\"concurrent-requests\"");
+    value(text)
 }
 
 /// What is left of each, and in how many seconds the whole is back.

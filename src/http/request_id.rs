@@ -31,12 +31,12 @@ impl RequestIds {
     fn make(&self, now: Timestamp) -> HeaderValue {
         // An odd step walks through all 2^32 numbers before one comes again.
         let number = self.0.fetch_add(0x9E37_79B1, Ordering::Relaxed);
-        let mut text = String::with_capacity(32);
-        text.push_str("req_");
+        let mut text = Vec::with_capacity(32);
+        text.extend_from_slice(b"req_");
         push_base36(now.millis(), &mut text);
-        text.push('_');
+        text.push(b'_');
         let digits = (0..8).rev().map(|place| (number >> (4 * place)) & 0xf);
-        text.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
+        text.extend(digits.map(|digit| DIGITS[digit as usize]));
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("req_"))
     }
 }
@@ -45,18 +45,19 @@ fn is_usable(given: &[u8]) -> bool {
     (1..=policy::REQUEST_ID_MAX).contains(&given.len()) && given.iter().all(u8::is_ascii_graphic)
 }
 
-fn push_base36(mut number: u64, text: &mut String) {
+const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+fn push_base36(mut number: u64, text: &mut Vec<u8>) {
     let (mut digits, mut first) = ([0_u8; 13], 13);
     loop {
         first -= 1;
-        digits[first] =
-            char::from_digit((number % 36) as u32, 36).map_or(b'0', |digit| digit as u8);
+        digits[first] = DIGITS[(number % 36) as usize];
         number /= 36;
         if number == 0 {
             break;
         }
     }
-    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+    text.extend_from_slice(&digits[first..]);
 }
 
 #[cfg(test)]

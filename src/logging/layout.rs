@@ -129,7 +129,10 @@ fn said<'a>(record: &Record<'a>) -> Cow<'a, str> {
 
 /// The text without what would end the line or play with a terminal.
 fn in_one_line(text: &str) -> Cow<'_, str> {
-    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    // Looks at all of it, which takes less time than to stop at the first: nearly every line is plain to its end.
+    let is_plain = text
+        .bytes()
+        .fold(true, |so_far, byte| so_far & (b' '..=b'~').contains(&byte));
     if is_plain || !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }
