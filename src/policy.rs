@@ -333,6 +333,8 @@ pub const UPSTREAM_CONNECTIONS: usize = 128;
 pub const UPSTREAM_CONNECTIONS_MAX: usize = 10_000;
 /// How long an idle connection to an upstream is kept: shorter than the 60 s of the usual servers, so that we close first.
 pub const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Bytes of path and query that a request may ask an upstream for: as many as a `http::Uri` has room for.
+pub const UPSTREAM_TARGET: usize = u16::MAX as usize - 1;
 /// Bytes that the head of an answer may have; as many are read ahead of a body.
 pub const UPSTREAM_HEAD: usize = 64 * 1024;
 /// Headers that it may have. There is room for all of them whenever a head is read.

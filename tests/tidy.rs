@@ -87,7 +87,14 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/http/server.rs",
         ],
     ),
-    ("sleep(", &["src/store/open.rs", "src/store/taken.rs"]),
+    (
+        "sleep(",
+        &[
+            "src/app/upstream/pool.rs",
+            "src/store/open.rs",
+            "src/store/taken.rs",
+        ],
+    ),
 ];
 
 /// Layers from the top; each may name only those below it.

@@ -18,13 +18,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use hyper::body::Bytes;
-use hyper::header::HeaderMap;
 
 pub(super) use self::attendance::Attendance;
 pub use self::errand::Errand;
 use super::once::Found;
+use super::upstream::fields::Fields;
 use super::upstream::headers::{self, Said};
 use super::upstream::{Body, Cut, Link};
 use super::{App, Call, Who};
@@ -59,7 +59,7 @@ pub struct Head {
     /// HTTP status, 200 to 999.
     pub status: u16,
     /// What of its headers the client gets.
-    pub headers: HeaderMap,
+    pub headers: Fields,
     /// What `Content-Length` says: of an answer to HEAD, or of 304, the length of a body that does not come.
     pub told_length: Option<u64>,
     /// The length of the body that comes, in bytes, where that is known.
@@ -165,7 +165,7 @@ impl App {
             is_tls: sent.is_tls,
             host: sent.host,
         };
-        let request = link.request(aim, headers::up(sent.headers, &said), sent.body);
+        let request = link.request(&aim, &headers::up(sent.headers, &said), sent.body);
         let lifetime = self.settings.idempotency_lifetime;
         Ok(Course::Errand(Box::new(Errand {
             app: Arc::clone(self),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+pub(super) use hyper_rustls::MaybeHttpsStream as MaybeHttps;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;

@@ -4,7 +4,9 @@
 mod aim;
 mod body;
 mod dial;
+pub mod fields;
 pub mod headers;
+mod http1;
 mod link;
 mod load;
 #[cfg(test)]
@@ -16,6 +18,7 @@ use std::sync::Arc;
 
 pub use self::aim::Aim;
 pub use self::body::{Body, Cut};
+pub use self::http1::Request;
 pub use self::link::{Again, Answer, Busy, Fault, Link, Passage};
 use crate::clock::Clock;
 use crate::config::{Settings, UpstreamSettings};

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::domain::time::Timestamp;
 use crate::policy;
 
-/// Whether requests may go to an upstream now.
+/// Whether requests may go to an upstream now. The time is asked for by who has need of it: mostly nobody has.
 #[derive(Debug, Default)]
 pub struct Circuit {
     state: State,
@@ -67,7 +67,7 @@ impl Circuit {
     ///
     /// # Errors
     /// How long to wait before asking again; never nothing.
-    pub fn ask(&mut self, now: Timestamp) -> Result<Pass, Duration> {
+    pub fn ask(&mut self, now: impl FnOnce() -> Timestamp) -> Result<Pass, Duration> {
         if let Some(rest) = self.rest(now) {
             return Err(rest);
         }
@@ -89,17 +89,22 @@ impl Circuit {
     }
 
     /// How long no request may be sent, if none may now. Asks for nothing.
-    pub fn rest(&self, now: Timestamp) -> Option<Duration> {
+    pub fn rest(&self, now: impl FnOnce() -> Timestamp) -> Option<Duration> {
         match self.state {
-            State::Open { until, .. } if now < until => Some(until.since(now)),
+            State::Open { until, .. } => Some(until.since(now())).filter(|rest| !rest.is_zero()),
             State::Probing { .. } => Some(policy::RETRY_SOON),
-            State::Closed { .. } | State::Open { .. } => None,
+            State::Closed { .. } => None,
         }
     }
 
     /// Notes whether the request succeeded, and says what that has changed. Of a request from before the latest change
     /// nothing is learnt.
-    pub fn note(&mut self, pass: Pass, ok: bool, now: Timestamp) -> Option<Change> {
+    pub fn note(
+        &mut self,
+        pass: Pass,
+        ok: bool,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<Change> {
         if pass.turn != self.turn {
             return None;
         }
@@ -111,7 +116,7 @@ impl Circuit {
             (State::Closed { failures }, false) => {
                 *failures += 1;
                 (*failures >= policy::CIRCUIT_FAILURES)
-                    .then(|| self.open(policy::CIRCUIT_REST, now))
+                    .then(|| self.open(policy::CIRCUIT_REST, now()))
             }
             (State::Probing { .. }, true) => {
                 self.turn_to(State::default());
@@ -119,7 +124,7 @@ impl Circuit {
             }
             (State::Probing { rest }, false) => {
                 let rest = (*rest * 2).min(policy::CIRCUIT_REST_MAX);
-                Some(self.open(rest, now))
+                Some(self.open(rest, now()))
             }
             // A pass of this turn was given out, and none is while it is open.
             (State::Open { .. }, _) => None,
@@ -151,8 +156,8 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::from_millis(1_000_000 + millis)
+    fn at(millis: u64) -> impl FnOnce() -> Timestamp {
+        move || Timestamp::from_millis(1_000_000 + millis)
     }
 
     /// A circuit that opened at `at(0)`.
@@ -165,7 +170,7 @@ mod tests {
         circuit
     }
 
-    fn waits(circuit: &mut Circuit, now: Timestamp) -> Option<u64> {
+    fn waits(circuit: &mut Circuit, now: impl FnOnce() -> Timestamp) -> Option<u64> {
         let wait = circuit.ask(now).err()?;
         u64::try_from(wait.as_millis()).ok()
     }

@@ -130,9 +130,9 @@ fn fresh(answer: Forwarded, is_of_head: bool, request_id: String) -> HttpRespons
     };
     let mut response = HttpResponse::with_body(status, body);
     let headers = response.headers_mut();
-    for (name, value) in &head.headers {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes());
-        let value = HeaderValue::from_bytes(value.as_bytes());
+    for (name, value) in head.headers.iter() {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value);
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }

@@ -117,7 +117,7 @@ proptest! {
         let (mut now, mut out) = (START, Vec::<(usize, Pass)>::new());
         for (number, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Ask => match (circuit.ask(Timestamp::from_millis(now)), model.ask(number, now)) {
+                Step::Ask => match (circuit.ask(|| Timestamp::from_millis(now)), model.ask(number, now)) {
                     (Ok(pass), None) => {
                         prop_assert_eq!(pass.is_probe(), model.opened.is_some());
                         out.push((number, pass));
@@ -127,7 +127,7 @@ proptest! {
                 },
                 Step::Note { of, ok } if of < out.len() => {
                     let (number, pass) = out.remove(of);
-                    circuit.note(pass, ok, Timestamp::from_millis(now));
+                    circuit.note(pass, ok, || Timestamp::from_millis(now));
                     model.note(number, ok, now);
                 }
                 Step::GiveUp { of } if of < out.len() => {
@@ -140,6 +140,6 @@ proptest! {
             }
         }
         out.into_iter().for_each(|(_, pass)| circuit.give_up(pass));
-        prop_assert!(circuit.ask(Timestamp::from_millis(now + 30_000)).is_ok());
+        prop_assert!(circuit.ask(|| Timestamp::from_millis(now + 30_000)).is_ok());
     }
 }

@@ -105,11 +105,17 @@ fn a_coding_that_nobody_asked_for_is_not_passed_on_as_if_there_were_none() {
 #[test]
 fn who_speaks_http_1_0_gets_no_chunks() {
     let world = World::new();
-    let chunks = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-    let endless = "HTTP/1.1 200 X\r\n\r\nhello";
-    for said in [chunks, endless] {
+    let chunks = (
+        "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "0\r\n\r\n",
+    );
+    let endless = ("HTTP/1.1 200 X\r\n\r\nhello", "");
+    for (start, end) in [chunks, endless] {
         for kept in ["", "Connection: keep-alive\r\n"] {
-            world.upstream.then(cut(said));
+            world.upstream.hold();
+            let say = |text: &str| Step::Say(text.as_bytes().to_vec());
+            let steps = vec![say(start), Step::Wait, say(end), Step::Close];
+            world.upstream.then(steps);
             let mut caller = world.caller();
             let asked = format!(
                 "GET {PATH} HTTP/1.0\r\nHost: a\r\nAuthorization: Bearer {}\r\n{kept}\r\n",
@@ -120,6 +126,7 @@ fn who_speaks_http_1_0_gets_no_chunks() {
             assert_eq!(head.find("transfer-encoding"), None, "{head}");
             assert_eq!(head.find("content-length"), None, "{head}");
             assert_ne!(head.find("connection"), Some("keep-alive"), "{head}");
+            world.upstream.release();
             assert_eq!(text(&caller.rest()), "hello");
         }
     }

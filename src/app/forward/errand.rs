@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
 
 use super::keeping::{self, is_doubtful, is_final, leaves_open};
 use super::{Coming, Forwarded, Head, Outcome, Reached};
 use crate::app::once::Claim;
 use crate::app::upstream::headers::goes_under_key;
-use crate::app::upstream::{self, Busy, Cut, Fault, Link, Passage};
+use crate::app::upstream::{self, Busy, Cut, Fault, Link, Passage, Request};
 use crate::app::{App, Call, Who};
 use crate::clock::Stopwatch;
 use crate::domain::claim::OpenClaim;
@@ -32,7 +30,7 @@ pub struct Errand {
     pub(super) open: Option<OpenClaim>,
     /// It went up before, and nobody here knows what became of it.
     pub(super) is_resumed: bool,
-    pub(super) request: Request<Full<Bytes>>,
+    pub(super) request: Request,
 }
 
 impl Errand {
@@ -70,7 +68,7 @@ impl Errand {
         let watch = Stopwatch::start();
         let call = &self.call;
         let sent = passage
-            .send(self.request, self.link.again(&call.method))
+            .send(&self.request, self.link.again(&call.method))
             .await;
         let reached = Some(reached(&self.app, call, &sent, watch.elapsed()));
         let does = goes_under_key(&call.method);
@@ -124,7 +122,7 @@ impl Errand {
             return Err(refusal).into();
         }
         let watch = Stopwatch::start();
-        let sent = passage.send(request, link.again(&call.method)).await;
+        let sent = passage.send(&request, link.again(&call.method)).await;
         let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
         let next = next(&call, &link);
         let is_repeated = |answer: &upstream::Answer| is_resumed || answer.is_of_repetition;

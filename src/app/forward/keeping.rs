@@ -1,7 +1,6 @@
 //! What of an upstream's answer is kept under an idempotency key.
 
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
-
+use crate::app::upstream::fields::Fields;
 use crate::app::upstream::{Answer, Body, Cut};
 use crate::domain::idempotency::{Kept, Reply};
 use crate::policy;
@@ -33,8 +32,8 @@ pub(super) const fn leaves_open(status: u16, is_idempotent: bool) -> bool {
 /// [`Cut`] when the body broke off before that.
 pub(super) async fn read(answer: &mut Answer) -> Result<(Kept, Vec<u8>), Cut> {
     let is_short = |length: u64| length <= policy::ANSWER_MAX as u64;
-    let may_be_kept =
-        !answer.headers.contains_key(CONTENT_ENCODING) && answer.body.length().is_none_or(is_short);
+    let may_be_kept = answer.headers.get("content-encoding").is_none()
+        && answer.body.length().is_none_or(is_short);
     let mut beginning = Vec::new();
     let limit = answer.body.pause();
     let is_whole = may_be_kept
@@ -67,18 +66,24 @@ async fn gather(body: &mut Body, into: &mut Vec<u8>) -> Result<bool, Cut> {
     Ok(true)
 }
 
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE);
-    let text = value.and_then(|value| value.to_str().ok());
+fn content_type(headers: &Fields) -> String {
+    let text = headers.get("content-type").and_then(visible);
     text.unwrap_or_default().to_owned()
 }
 
+/// A value that can be kept as text: spaces and visible ASCII.
+fn visible(value: &[u8]) -> Option<&str> {
+    let is_visible = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\t';
+    let text = value.iter().all(is_visible).then_some(value)?;
+    std::str::from_utf8(text).ok()
+}
+
 /// Headers that are as true of a replay, as far as they are kept.
-fn lasting(headers: &HeaderMap) -> Vec<(String, String)> {
+fn lasting(headers: &Fields) -> Vec<(String, String)> {
     let mut room = policy::ANSWER_HEADERS_MAX;
     let lines = headers.iter().filter(|(name, _)| is_lasting(name));
     let lines = lines.filter_map(|(name, value)| {
-        let (name, value) = (name.as_str(), value.to_str().ok()?);
+        let value = visible(value)?;
         let left = room.checked_sub(name.len() + value.len() + ": \r\n".len())?;
         room = left;
         Some((name.to_owned(), value.to_owned()))
@@ -87,13 +92,12 @@ fn lasting(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Its content type has a place of its own.
-fn is_lasting(name: &HeaderName) -> bool {
+fn is_lasting(name: &str) -> bool {
     let passing = [
         "content-type",
         "set-cookie",
         "www-authenticate",
         "retry-after",
     ];
-    let name = name.as_str();
     !passing.contains(&name) && !name.starts_with("x-upstream-ratelimit")
 }

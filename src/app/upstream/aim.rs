@@ -1,20 +1,18 @@
 //! Where a request goes up to, and by which method.
 
-use hyper::Method;
-use hyper::http::uri::PathAndQuery;
-
+use super::fields::is_name;
 use super::headers::target;
 use crate::config::UpstreamUrl;
 use crate::domain::refusal::Refusal;
 
 /// Where a request goes, and how.
 #[derive(Debug)]
-pub struct Aim {
-    pub(super) method: Method,
-    pub(super) target: PathAndQuery,
+pub struct Aim<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: String,
 }
 
-impl Aim {
+impl<'a> Aim<'a> {
     /// Of a request of this method and path, as they came.
     ///
     /// # Errors
@@ -22,7 +20,7 @@ impl Aim {
     /// [`Refusal::ParameterInvalid`] for paths that lead elsewhere.
     pub fn new(
         upstream: &UpstreamUrl,
-        method: &str,
+        method: &'a str,
         path: &str,
         query: &str,
     ) -> Result<Self, Refusal> {
@@ -36,15 +34,15 @@ impl Aim {
 /// A method that may go up. CONNECT would open a tunnel, and TRACE is answered with what was sent, the upstream's
 /// authorization included. Methods have their case (RFC 9110, 9.1), but an upstream may read `post` as POST, which would
 /// lead round the idempotency key.
-fn forwardable(method: &str) -> Result<Method, Refusal> {
+fn forwardable(method: &str) -> Result<&str, Refusal> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     let refused = ["CONNECT", "TRACE"];
     let is_like = |name: &&str| name.eq_ignore_ascii_case(method);
     let is_misspelt = KNOWN.iter().any(|name| is_like(name) && *name != method);
-    Method::from_bytes(method.as_bytes())
-        .ok()
-        .filter(|_| !is_misspelt && !refused.iter().any(is_like))
-        .ok_or(Refusal::MethodNotAllowed {
-            allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-        })
+    if is_name(method) && !is_misspelt && !refused.iter().any(is_like) {
+        return Ok(method);
+    }
+    Err(Refusal::MethodNotAllowed {
+        allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    })
 }

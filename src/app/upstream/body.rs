@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::Stream;
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::pool::Connection;
 use super::turn::Turn;
-use crate::app::outbound::first_cause;
 use crate::clock::within;
 use crate::policy;
 
@@ -26,7 +24,6 @@ pub struct Body {
 
 /// What is given back at the end.
 struct Flow {
-    incoming: Incoming,
     connection: Connection,
     turn: Turn,
     _place: OwnedSemaphorePermit,
@@ -49,20 +46,18 @@ impl std::error::Error for Cut {}
 
 impl Body {
     pub(super) fn new(
-        incoming: Incoming,
+        length: Option<u64>,
         connection: Connection,
         has_end: bool,
         pause: Duration,
         turn: Turn,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        let length = incoming.size_hint().exact();
         Self {
             length,
             has_end: has_end || length.is_some(),
             pause,
             flow: Some(Flow {
-                incoming,
                 connection,
                 turn,
                 _place: place,
@@ -88,25 +83,19 @@ impl Body {
     /// The next piece; None at the end, and after a [`Cut`].
     pub async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         let flow = self.flow.as_mut()?;
-        let why = loop {
-            match within(self.pause, flow.incoming.frame()).await {
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(piece) => return Some(Ok(piece)),
-                    // Trailers are for us alone.
-                    Err(_) => continue,
-                },
-                Ok(Some(Err(error))) => break first_cause(&error),
-                Ok(None) => {
-                    flow.turn.note(true);
-                    if let Some(flow) = self.flow.take() {
-                        flow.connection.give_back();
-                    }
-                    return None;
+        let why = match within(self.pause, flow.connection.piece()).await {
+            Ok(Some(Ok(piece))) => return Some(Ok(piece)),
+            Ok(Some(Err(why))) => why.into_owned(),
+            Ok(None) => {
+                flow.turn.note(true);
+                if let Some(flow) = self.flow.take() {
+                    flow.connection.give_back();
                 }
-                Err(_) => {
-                    let pause = humantime::format_duration(self.pause);
-                    break format!("nothing came within {pause}");
-                }
+                return None;
+            }
+            Err(_) => {
+                let pause = humantime::format_duration(self.pause);
+                format!("nothing came within {pause}")
             }
         };
         flow.turn.note(false);

@@ -4,13 +4,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use bytes::BytesMut;
-use hyper::header::{
-    ACCEPT_ENCODING, CONNECTION, FORWARDED, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
-};
-use hyper::http::uri::PathAndQuery;
+use memchr::memchr2;
 use percent_encoding::percent_decode;
 
+use super::fields::Fields;
 use crate::config::UpstreamUrl;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::key::Account;
@@ -24,62 +21,98 @@ const PREFIX: &str = "/functions/v1";
 /// How a key of ours begins.
 const OURS_BEGIN: &str = "atlas_";
 
-/// Headers that a request has, as a rule.
-const USUAL: usize = 12;
-/// Bytes of their values.
-const USUAL_BYTES: usize = 384;
+/// Bytes that headers take, as a rule.
+const USUAL_BYTES: usize = 512;
 
 /// How often a path is decoded to see where it leads.
 const DECODED: usize = 4;
 
-/// Headers that concern one connection only, besides those that `Connection` names.
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Letters of a name that are looked at: more than any has that is of interest here.
+const READ: usize = 32;
 
-/// Headers of a client that don't go up: they are for us, or we say them anew.
-const OURS: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "content-length",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "idempotency-key",
-    "x-atlas-mock",
-    "x-idempotency-key",
-    "x-real-ip",
-    "x-request-id",
-];
+/// The beginning of a name as the most careless server reads it: in small letters, and `_` as `-`. What is left out is
+/// left out by whatever spelling.
+struct Name {
+    text: [u8; READ],
+    length: usize,
+}
 
-/// Headers of an answer that don't come down: we say them anew, or they speak of the origin that it comes from, which for
-/// the client is ours.
-const OF_OUR_ORIGIN: &[&str] = &[
-    "alt-svc",
-    "clear-site-data",
-    "content-length",
-    "date",
-    "idempotency-key",
-    "strict-transport-security",
-];
+impl Name {
+    fn read(name: &str) -> Self {
+        let (mut text, length) = ([0; READ], name.len().min(READ));
+        for (place, byte) in text.iter_mut().zip(name.bytes()) {
+            *place = read(byte);
+        }
+        Self { text, length }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    /// Whether it concerns one connection only.
+    fn is_hop_by_hop(&self) -> bool {
+        matches!(
+            self.text(),
+            b"connection"
+                | b"keep-alive"
+                | b"proxy-authenticate"
+                | b"proxy-authorization"
+                | b"proxy-connection"
+                | b"te"
+                | b"trailer"
+                | b"transfer-encoding"
+                | b"upgrade"
+        )
+    }
+
+    /// Whether a client's does not go up: it is for us, or we say it anew.
+    fn is_ours(&self) -> bool {
+        let is_known = matches!(
+            self.text(),
+            b"accept-encoding"
+                | b"authorization"
+                | b"content-length"
+                | b"cookie"
+                | b"expect"
+                | b"forwarded"
+                | b"host"
+                | b"idempotency-key"
+                | b"x-atlas-mock"
+                | b"x-idempotency-key"
+                | b"x-real-ip"
+                | b"x-request-id"
+        );
+        is_known || self.text().starts_with(b"x-forwarded-")
+    }
+
+    /// Whether an upstream's does not come down: we say it anew, or it speaks of the origin that it comes from, which for
+    /// the client is ours.
+    fn is_of_our_origin(&self) -> bool {
+        let is_known = matches!(
+            self.text(),
+            b"alt-svc"
+                | b"clear-site-data"
+                | b"content-length"
+                | b"date"
+                | b"idempotency-key"
+                | b"strict-transport-security"
+        );
+        is_known || self.text().starts_with(b"access-control-")
+    }
+
+    /// Whether it tells of a request, a replay or the rate limits of the upstream: `x-request-id` becomes
+    /// `x-upstream-request-id`, and `ratelimit` `x-upstream-ratelimit`.
+    fn speaks_of_upstream(&self) -> bool {
+        let text = self.text();
+        matches!(text, b"x-request-id" | b"idempotent-replayed")
+            || text.starts_with(b"x-ratelimit-")
+            || text.starts_with(b"ratelimit")
+    }
+}
 
 /// What the names of the Dashboard's cookies have in them; it may be on the same host.
 const OUR_COOKIES: &[u8] = b"atlas_session_";
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// What we say of a request.
 #[derive(Clone, Copy, Debug)]
@@ -96,130 +129,113 @@ pub struct Said<'a> {
     pub host: Option<&'a str>,
 }
 
-/// The headers of a request as it goes up, but `Authorization`, `Host` and `Content-Length`: those of the client, names
-/// and values as they came, without those that are not for the upstream, and with what we say.
+/// The headers of a request as it goes up, but `Authorization`, `Host` and `Content-Length`: those of the client, without
+/// those that are not for the upstream, and with what we say.
 pub fn up<'a>(
     client: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     said: &Said<'_>,
-) -> HeaderMap {
-    let mut named = named(
-        client
-            .clone()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
-            .map(|(_, value)| value),
-    );
-    named
-        .iter_mut()
-        .for_each(|name| *name = name.replace('_', "-"));
-    let mut headers = HeaderMap::with_capacity(USUAL);
-    let mut values = Values(BytesMut::with_capacity(USUAL_BYTES));
+) -> Fields {
+    let named = named(client.clone());
+    let mut fields = Fields::with_capacity(USUAL_BYTES);
     for (name, value) in client {
-        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-            continue;
-        };
-        // Some servers read `_` as `-`.
-        let read = if name.as_str().contains('_') {
-            Cow::Owned(name.as_str().replace('_', "-"))
-        } else {
-            Cow::Borrowed(name.as_str())
-        };
-        let is_ours = OURS.contains(&&*read) || read.starts_with("x-forwarded-");
-        if !is_ours
-            && !is_hop_by_hop(&read, &named)
-            && let Some(value) = values.of(value)
-        {
-            headers.append(name, value);
+        let read = Name::read(name);
+        if !read.is_ours() && !read.is_hop_by_hop() && !is_in(&named, name) {
+            fields.push(name, value);
         }
     }
     let host = said.host.filter(|host| is_host(host));
     let proto = if said.is_tls { "https" } else { "http" };
-    let address = said.client.to_string();
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
-    let forwarded = forwarded(&address, proto, host);
-    let said = [
-        (IDEMPOTENCY_KEY, said.idempotency_key),
-        (X_REQUEST_ID, Some(said.request_id)),
-        (FORWARDED, Some(&forwarded)),
-        (X_FORWARDED_FOR, Some(&address)),
-        (X_FORWARDED_HOST, host),
-    ];
-    for (name, text) in said {
-        if let Some(value) = text.and_then(|text| values.of(text.as_bytes())) {
-            headers.insert(name, value);
-        }
+    let address = address(said.client);
+    fields.say("accept-encoding", &[b"identity"]);
+    if let Some(key) = said.idempotency_key {
+        fields.say("idempotency-key", &[key.as_bytes()]);
     }
-    headers
-}
-
-/// Values that lie side by side, so that a copy of all of them, for a second attempt, takes no room.
-struct Values(BytesMut);
-
-impl Values {
-    fn of(&mut self, bytes: &[u8]) -> Option<HeaderValue> {
-        self.0.extend_from_slice(bytes);
-        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
+    fields.say("x-request-id", &[said.request_id.as_bytes()]);
+    fields.say("forwarded", &forwarded(&address, proto, host));
+    fields.say("x-forwarded-for", &[address.as_bytes()]);
+    fields.say("x-forwarded-proto", &[proto.as_bytes()]);
+    if let Some(host) = host {
+        fields.say("x-forwarded-host", &[host.as_bytes()]);
     }
+    fields
 }
 
 /// The headers of an answer as it comes down: those of the upstream, without those that we say ourselves. What speaks of
 /// the upstream's limits, requests and replays gets a name of its own, since ours have theirs.
-pub fn down(upstream: &HeaderMap) -> HeaderMap {
-    let named = named(
-        upstream
-            .get_all(CONNECTION)
-            .iter()
-            .map(HeaderValue::as_bytes),
-    );
-    let mut headers = HeaderMap::with_capacity(upstream.len());
+pub fn down<'a>(upstream: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> Fields {
+    let named = named(upstream.clone());
+    let mut fields = Fields::with_capacity(USUAL_BYTES);
     for (name, value) in upstream {
-        let text = name.as_str();
-        let is_ours = OF_OUR_ORIGIN.contains(&text) || text.starts_with("access-control-");
-        let is_our_cookie = *name == SET_COOKIE && is_our_cookie(value);
-        if is_ours || is_our_cookie || is_hop_by_hop(text, &named) {
+        let read = Name::read(name);
+        let is_our_cookie = read.text() == b"set-cookie" && is_our_cookie(value);
+        if read.is_of_our_origin() || is_our_cookie || read.is_hop_by_hop() || is_in(&named, name) {
             continue;
         }
-        let name = match text {
-            "x-request-id" | "idempotent-replayed" => renamed(text),
-            _ if is_rate_limit(text) => renamed(text),
-            _ => Some(name.clone()),
-        };
-        if let Some(name) = name {
-            headers.append(name, value.clone());
+        let value = unfolded(value);
+        if read.speaks_of_upstream() {
+            let bare = name.get(2..).filter(|_| read.text().starts_with(b"x-"));
+            fields.push(&format!("x-upstream-{}", bare.unwrap_or(name)), &value);
+        } else {
+            fields.push(name, &value);
         }
     }
-    headers
+    fields
 }
 
-fn is_our_cookie(line: &HeaderValue) -> bool {
-    let name = line.as_bytes().split(|byte| *byte == b'=').next();
+/// An address as text. It is in every request, so of IPv4 it is put together of its numbers.
+fn address(client: IpAddr) -> String {
+    let IpAddr::V4(client) = client else {
+        return client.to_string();
+    };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for number in client.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(number));
+    }
+    text
+}
+
+/// A value on one line, whatever lines it came on (RFC 9112, 5.2).
+fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let spaced = value.iter().map(|byte| match byte {
+        b'\r' | b'\n' => b' ',
+        _ => *byte,
+    });
+    Cow::Owned(spaced.collect())
+}
+
+fn is_our_cookie(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b'=').next();
     name.is_some_and(|name| {
         let mut parts = name.windows(OUR_COOKIES.len());
         parts.any(|part| part == OUR_COOKIES)
     })
 }
 
-/// Whether it tells of rate limits.
-fn is_rate_limit(name: &str) -> bool {
-    name.starts_with("x-ratelimit-") || name.starts_with("ratelimit")
+/// The headers that `Connection` names.
+fn named<'a>(lines: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<&'a [u8]> {
+    let lines = lines.filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
+    let names = lines.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+    names.map(<[u8]>::trim_ascii).collect()
 }
 
-/// `x-request-id` becomes `x-upstream-request-id`, and `ratelimit` `x-upstream-ratelimit`.
-fn renamed(name: &str) -> Option<HeaderName> {
-    let bare = name.strip_prefix("x-").unwrap_or(name);
-    HeaderName::try_from(format!("x-upstream-{bare}")).ok()
+/// Whether one of these is the same name to the most careless server.
+fn is_in(named: &[&[u8]], name: &str) -> bool {
+    let same = |one: &[u8]| one.iter().copied().map(read).eq(name.bytes().map(read));
+    named.iter().any(|one| same(one))
 }
 
-fn is_hop_by_hop(name: &str, named: &[String]) -> bool {
-    HOP_BY_HOP.contains(&name) || named.iter().any(|other| other == name)
-}
-
-/// The headers that `Connection` names, in lower case.
-fn named<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    let names = connection.flat_map(|value| value.split(|byte| *byte == b','));
-    names
-        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
-        .collect()
+/// A letter of a name as the most careless server reads it.
+const fn read(byte: u8) -> u8 {
+    match byte {
+        b'_' => b'-',
+        _ => byte.to_ascii_lowercase(),
+    }
 }
 
 /// Whether a request of this method goes up under an `Idempotency-Key`.
@@ -242,10 +258,10 @@ pub fn idempotency_key(
         return Ok(None);
     }
     let Some(key) = client else {
-        let random: [u8; 24] = entropy::base62()?;
+        let random: [u8; 24] = entropy::base62_of_name()?;
         let mut key = String::with_capacity(OURS_BEGIN.len() + random.len());
         key.push_str(OURS_BEGIN);
-        key.extend(random.map(char::from));
+        key.push_str(std::str::from_utf8(&random).unwrap_or_default());
         return Ok(Some(key));
     };
     let (account, key) = (account.as_str(), key.as_str());
@@ -267,7 +283,7 @@ pub fn idempotency_key(
 ///
 /// # Errors
 /// [`Refusal::ParameterInvalid`] for a path that would lead out of the upstream's.
-pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<PathAndQuery, Refusal> {
+pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<String, Refusal> {
     let refuse = |must: &'static str| Refusal::invalid("path", must);
     let rest = path
         .strip_prefix(PREFIX)
@@ -278,7 +294,10 @@ pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<PathAnd
             "must not have . or .. between slashes, nor control characters, percent-encoded or not.",
         ));
     }
-    let is_clean = |text: &str| !text.contains('#') && !text.bytes().any(|byte| byte <= b' ');
+    let is_clean = |text: &str| {
+        let is_marked = |byte: u8| byte <= b' ' || byte == b'#' || byte == 0x7f;
+        !text.bytes().any(is_marked)
+    };
     if rest.contains('?') || !is_clean(rest) || !is_clean(query) {
         return Err(refuse("must be percent-encoded."));
     }
@@ -293,9 +312,10 @@ pub fn target(upstream: &UpstreamUrl, path: &str, query: &str) -> Result<PathAnd
         target.push('?');
         target.push_str(query);
     }
-    target
-        .try_into()
-        .map_err(|_| refuse("must be percent-encoded, and not that long."))
+    if target.len() > policy::UPSTREAM_TARGET {
+        return Err(refuse("must not be that long."));
+    }
+    Ok(target)
 }
 
 /// Whether some server might read a step to another folder in it: it may decode more than once, take a backslash for a
@@ -329,8 +349,8 @@ fn leads_elsewhere(path: &str) -> bool {
     true
 }
 
-/// `Forwarded` (RFC 7239): what is no token is quoted.
-fn forwarded(client: &str, proto: &str, host: Option<&str>) -> String {
+/// `Forwarded` (RFC 7239), in parts: what is no token is quoted.
+fn forwarded<'a>(client: &'a str, proto: &'a str, host: Option<&'a str>) -> [&'a [u8]; 8] {
     let is_token = |text: &str| !text.contains([':', '[', ']']);
     let for_client = if is_token(client) {
         ["for=", client, ""]
@@ -342,7 +362,9 @@ fn forwarded(client: &str, proto: &str, host: Option<&str>) -> String {
         Some(host) => [";host=\"", host, "\""],
         None => [""; 3],
     };
-    [for_client, [";proto=", proto, ""], host].concat().concat()
+    let [a, b, c] = for_client;
+    let [d, e, f] = host;
+    [a, b, c, ";proto=", proto, d, e, f].map(str::as_bytes)
 }
 
 /// Whether it is a name or an address, perhaps with a port: nothing that could end a quotation or begin another element.

@@ -5,12 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
-};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,7 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::aim::Aim;
 use super::body::Body;
 use super::dial::Dialler;
-use super::headers::{down, goes_under_key};
+use super::fields::Fields;
+use super::headers::goes_under_key;
+use super::http1::{Head, Request};
 use super::pool::{Connection, Lost, Pool};
 use super::turn::Turn;
 use crate::app::outbound::{https, no_roots, system_roots};
@@ -28,15 +26,18 @@ use crate::domain::circuit::Circuit;
 use crate::domain::refusal::Refusal;
 use crate::policy;
 
+/// Bytes that the head of a request takes, and a short body, as a rule.
+const USUAL_HEAD: usize = 1024;
+
 /// The way to one upstream.
 pub struct Link {
     pub(super) url: UpstreamUrl,
-    authorization: Option<HeaderValue>,
+    authorization: Option<Authorization>,
     connect_timeout: Duration,
     answer_timeout: Duration,
     is_idempotent: bool,
     /// What it calls its host, as `Host` says it.
-    host: HeaderValue,
+    host: String,
     pool: Arc<Pool>,
     pub(super) connections: usize,
     pub(super) places: Arc<Semaphore>,
@@ -77,7 +78,7 @@ pub struct Answer {
     /// HTTP status, 200 to 999.
     pub status: u16,
     /// What of its headers the client gets.
-    pub headers: HeaderMap,
+    pub headers: Fields,
     /// What `Content-Length` says: of an answer to HEAD, or of 304, the length of a body that does not come.
     pub told_length: Option<u64>,
     /// Something of the request may have gone up before the one that this answers.
@@ -128,7 +129,7 @@ impl Link {
         let dialler = Dialler::new(https(http, roots)?, to, settings.connect_timeout);
         Ok(Self {
             url: settings.url.clone(),
-            authorization: settings.authorization.as_ref().map(header).transpose()?,
+            authorization: settings.authorization.clone(),
             connect_timeout: settings.connect_timeout,
             answer_timeout: settings.answer_timeout,
             is_idempotent: settings.is_idempotent,
@@ -166,30 +167,37 @@ impl Link {
     ///
     /// # Errors
     /// As [`Aim::new`].
-    pub fn aim(&self, method: &str, path: &str, query: &str) -> Result<Aim, Refusal> {
+    pub fn aim<'a>(&self, method: &'a str, path: &str, query: &str) -> Result<Aim<'a>, Refusal> {
         Aim::new(&self.url, method, path, query)
     }
 
-    /// A request as it goes up: `headers` are those of [`super::headers::up`], and what is said of the upstream and of the
+    /// A request as it goes up: `fields` are those of [`super::headers::up`], and what is said of the upstream and of the
     /// body joins them.
-    pub fn request(
-        &self,
-        Aim { method, target }: Aim,
-        mut headers: HeaderMap,
-        body: Bytes,
-    ) -> Request<Full<Bytes>> {
+    pub fn request(&self, aim: &Aim<'_>, fields: &Fields, body: Bytes) -> Request {
+        let (method, target) = (aim.method, &*aim.target);
+        let mut head = Vec::with_capacity(USUAL_HEAD);
+        let mut say = |parts: &[&str]| {
+            parts
+                .iter()
+                .for_each(|part| head.extend_from_slice(part.as_bytes()));
+        };
+        say(&[
+            method,
+            " ",
+            target,
+            " HTTP/1.1\r\nhost: ",
+            &self.host,
+            "\r\n",
+        ]);
         if let Some(value) = &self.authorization {
-            headers.insert(AUTHORIZATION, value.clone());
+            say(&["authorization: ", value.expose(), "\r\n"]);
         }
-        if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
-            headers.insert(CONTENT_LENGTH, body.len().into());
+        if !body.is_empty() || ["POST", "PUT", "PATCH"].contains(&method) {
+            let mut number = itoa::Buffer::new();
+            say(&["content-length: ", number.format(body.len()), "\r\n"]);
         }
-        headers.insert(HOST, self.host.clone());
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = Uri::from(target);
-        *request.headers_mut() = headers;
-        request
+        head.extend_from_slice(fields.as_bytes());
+        Request::new(method, head, body)
     }
 
     /// Takes a connection's place for one request. Where all are taken it waits for one, as long as a connection may take;
@@ -202,7 +210,7 @@ impl Link {
         let place = match places().try_acquire_owned() {
             Ok(place) => place,
             Err(_) => {
-                let rest = self.circuit.lock().rest(self.clock.now());
+                let rest = self.circuit.lock().rest(|| self.clock.now());
                 rest.map_or(Ok(()), |rest| Err(Busy::left_alone(rest)))?;
                 let waiting = tokio::time::timeout(self.connect_timeout, places().acquire_owned());
                 let place = waiting.await.ok().and_then(Result::ok);
@@ -212,7 +220,7 @@ impl Link {
                 })?
             }
         };
-        let asked = self.circuit.lock().ask(self.clock.now());
+        let asked = self.circuit.lock().ask(|| self.clock.now());
         let pass = asked.map_err(Busy::left_alone)?;
         Ok(Passage {
             link: Arc::clone(self),
@@ -225,22 +233,19 @@ impl Link {
     async fn exchange(
         &self,
         mut connection: Connection,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Connection), Lost> {
+        request: &Request,
+    ) -> Result<(Head, Connection), Lost> {
         let limit = self.answer_timeout;
         let answered = tokio::time::timeout(limit, connection.send(request)).await;
         let late = |_| {
             let limit = humantime::format_duration(limit);
-            Lost::Unknown(format!("no answer within {limit}"))
+            Lost::Unknown(format!("no answer within {limit}").into())
         };
         Ok((answered.map_err(late)??, connection))
     }
 
     /// The same on a connection of its own.
-    async fn exchange_alone(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Connection), Lost> {
+    async fn exchange_alone(&self, request: &Request) -> Result<(Head, Connection), Lost> {
         self.exchange(self.pool.single().await?, request).await
     }
 }
@@ -251,16 +256,16 @@ impl Passage {
     ///
     /// # Errors
     /// A [`Fault`] that says whether anything of the request can have arrived.
-    pub async fn send(self, request: Request<Full<Bytes>>, again: Again) -> Result<Answer, Fault> {
+    pub async fn send(self, request: &Request, again: Again) -> Result<Answer, Fault> {
         let link = Arc::clone(&self.link);
         // In boxes is what few requests need.
         let first = match again {
             Again::Once => match link.pool.connection().await {
-                Ok(connection) => link.exchange(connection, request.clone()).await,
+                Ok(connection) => link.exchange(connection, request).await,
                 Err(lost) => Err(lost),
             },
             // A connection that was kept may be closed at this very moment, and then nobody would know.
-            Again::Never => Box::pin(link.exchange_alone(request.clone())).await,
+            Again::Never => Box::pin(link.exchange_alone(request)).await,
         };
         // Whether something of the request may be up already when it is sent again.
         let is_up = match first {
@@ -269,53 +274,47 @@ impl Passage {
             Err(Lost::Stale(_)) if again == Again::Once => true,
             Err(Lost::Unconnected(why)) => return self.fail(Fault::NothingSent(why)),
             Err(Lost::Stale(why) | Lost::Unknown(why)) => {
-                return self.fail(Fault::OutcomeUnknown(why));
+                return self.fail(Fault::OutcomeUnknown(why.into_owned()));
             }
         };
         match Box::pin(link.exchange_alone(request)).await {
-            Ok(response) => self.answer(response, is_up),
-            Err(Lost::Unconnected(why) | Lost::Unsent(why)) if !is_up => {
-                self.fail(Fault::NothingSent(why))
+            Ok(answer) => self.answer(answer, is_up),
+            Err(Lost::Unconnected(why)) if !is_up => self.fail(Fault::NothingSent(why)),
+            Err(Lost::Unsent(why)) if !is_up => self.fail(Fault::NothingSent(why.into_owned())),
+            Err(Lost::Unconnected(why)) => self.fail(Fault::OutcomeUnknown(why)),
+            Err(Lost::Unsent(why) | Lost::Stale(why) | Lost::Unknown(why)) => {
+                self.fail(Fault::OutcomeUnknown(why.into_owned()))
             }
-            Err(
-                Lost::Unconnected(why) | Lost::Unsent(why) | Lost::Stale(why) | Lost::Unknown(why),
-            ) => self.fail(Fault::OutcomeUnknown(why)),
         }
     }
 
     fn answer(
         mut self,
-        (response, connection): (Response<Incoming>, Connection),
+        (head, connection): (Head, Connection),
         is_of_repetition: bool,
     ) -> Result<Answer, Fault> {
-        let (head, incoming) = response.into_parts();
         match head.status {
-            StatusCode::SWITCHING_PROTOCOLS => {
+            101 => {
                 let why = "it switched protocols, though nobody asked it to".to_owned();
                 return self.fail(Fault::OutcomeUnknown(why));
             }
-            StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => self.turn.note(false),
+            502..=504 => self.turn.note(false),
             _ => self.turn.answered(),
         }
-        let is_chunked = match is_chunked(&head.headers) {
-            Ok(is_chunked) => is_chunked,
-            Err(why) => return self.fail(Fault::OutcomeUnknown(why)),
-        };
+        let has_end = head.is_chunked || self.link.url.is_https();
         Ok(Answer {
-            status: head.status.as_u16(),
-            headers: down(&head.headers),
-            told_length: length(&head.headers),
+            status: head.status,
+            told_length: head.told_length,
             is_of_repetition,
             body: Body::new(
-                incoming,
+                head.length,
                 connection,
-                is_chunked || self.link.url.is_https(),
+                has_end,
                 self.link.answer_timeout,
                 self.turn,
                 self.place,
             ),
+            headers: head.fields,
         })
     }
 
@@ -331,42 +330,17 @@ impl fmt::Debug for Passage {
     }
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Whether a body comes in chunks. No other coding was asked for (RFC 9112, 7.4), and none can be undone here; `identity`
-/// is how it was once said that there is none (RFC 2616, 3.6).
-fn is_chunked(headers: &HeaderMap) -> Result<bool, String> {
-    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
-    match (lines.next().map(HeaderValue::as_bytes), lines.next()) {
-        (None, _) => Ok(false),
-        (Some(line), None) if line.eq_ignore_ascii_case(b"chunked") => Ok(true),
-        (Some(line), None) if line.eq_ignore_ascii_case(b"identity") => Ok(false),
-        _ => Err("its answer has a transfer coding that nobody asked for".to_owned()),
-    }
-}
-
-/// As it is sent, and hidden from whoever prints headers.
-fn header(authorization: &Authorization) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(authorization.expose())
-        .map_err(|_| "the authorization can't be sent".to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// The host and port of a URL as `Host` says them: the usual port is not told.
-fn host(url: &Uri) -> Option<HeaderValue> {
+fn host(url: &Uri) -> Option<String> {
     let usual = match url.scheme_str() {
         Some("https") => 443,
         _ => 80,
     };
     let host = url.host()?;
-    let text = match url.port_u16().filter(|port| *port != usual) {
+    Some(match url.port_u16().filter(|port| *port != usual) {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    };
-    HeaderValue::try_from(text).ok()
+    })
 }
 
 #[cfg(test)]

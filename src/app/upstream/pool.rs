@@ -1,39 +1,44 @@
 //! Connections to one upstream. Each thread keeps those that it made, since a connection ends with its thread, and sends
 //! on the one that it used last, so that those it has no need of grow old and are closed.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use futures_util::TryFutureExt;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::task::AbortHandle;
 
-use super::dial::{Dialler, Progress};
-use crate::app::outbound::first_cause;
+use super::dial::Dialler;
+use super::http1::{Head, Request, Wire};
 use crate::clock::Stopwatch;
-use crate::policy;
+
+/// How often connections are looked after while one may be kept: every second, as a rule.
+const LOOKS: u32 = 30;
 
 /// Connections to one upstream.
 pub(super) struct Pool {
     dialler: Dialler,
     /// How many each thread keeps.
     most: usize,
-    /// How long one is kept for the next request. It is closed a quarter later at most.
+    /// How long one is kept for the next request.
     span: Duration,
+    /// One for each thread; there are few.
+    shelves: Mutex<Vec<Shelf>>,
+}
+
+/// What a thread keeps.
+struct Shelf {
+    thread: ThreadId,
     /// The oldest first.
-    kept: Mutex<HashMap<ThreadId, Vec<Kept>>>,
+    kept: Vec<Kept>,
+    /// Something looks after old ones now and then, as long as there are any.
+    is_tended: bool,
 }
 
 /// A connection between two requests.
 struct Kept {
-    line: Line,
+    wire: Box<Wire>,
     since: Stopwatch,
 }
 
@@ -43,27 +48,10 @@ impl Kept {
     }
 }
 
-/// Our end of a connection.
-struct Line {
-    sender: SendRequest<Full<Bytes>>,
-    progress: Progress,
-    /// What reads and writes on it.
-    task: AbortHandle,
-}
-
-impl Drop for Line {
-    /// Closes the connection. One at rest takes leave; any other may be writing a request that nobody waits for any more,
-    /// and would until the other side reads it; also where that has answered before it has read all.
-    fn drop(&mut self) {
-        if !self.sender.is_ready() {
-            self.task.abort();
-        }
-    }
-}
-
-/// A connection that is used. Dropped, it is closed.
+/// A connection that is used. Dropped, it is closed: it may be writing a request that nobody waits for any more, and would
+/// until the other side reads it.
 pub(super) struct Connection {
-    line: Line,
+    wire: Box<Wire>,
     /// Who keeps it afterwards; None of one that is for a single request.
     home: Option<Home>,
 }
@@ -79,11 +67,11 @@ pub(super) enum Lost {
     /// There was no connection.
     Unconnected(String),
     /// The connection ended before it took anything of the request.
-    Unsent(String),
+    Unsent(Cow<'static, str>),
     /// A connection that was kept ended without a byte of the answer.
-    Stale(String),
+    Stale(Cow<'static, str>),
     /// Anything else.
-    Unknown(String),
+    Unknown(Cow<'static, str>),
 }
 
 impl Pool {
@@ -92,7 +80,7 @@ impl Pool {
             dialler,
             most,
             span,
-            kept: Mutex::default(),
+            shelves: Mutex::default(),
         })
     }
 
@@ -102,91 +90,105 @@ impl Pool {
     /// [`Lost::Unconnected`]
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Connection, Lost> {
         let thread = std::thread::current().id();
-        let line = match self.take(thread) {
-            Some(line) => line,
+        let wire = match self.take(thread) {
+            Some(wire) => wire,
             // In a box, since most requests find a connection.
-            None => Box::pin(self.connect(thread)).await?,
+            None => Box::pin(self.connect()).await?,
         };
         let home = Some(Home {
             pool: Arc::clone(self),
             thread,
         });
-        Ok(Connection { line, home })
+        Ok(Connection { wire, home })
     }
 
     /// A new connection for a single request.
     ///
     /// # Errors
     /// [`Lost::Unconnected`]
-    pub(super) async fn single(self: &Arc<Self>) -> Result<Connection, Lost> {
-        let line = Box::pin(self.connect(std::thread::current().id())).await?;
-        Ok(Connection { line, home: None })
+    pub(super) async fn single(&self) -> Result<Connection, Lost> {
+        let wire = Box::pin(self.connect()).await?;
+        Ok(Connection { wire, home: None })
     }
 
-    /// The connection that was used last, of those that are open and at rest.
-    fn take(&self, thread: ThreadId) -> Option<Line> {
-        let mut all = self.kept.lock();
-        let kept = all.get_mut(&thread)?;
-        for at in (0..kept.len()).rev() {
-            let sender = &kept[at].line.sender;
-            if sender.is_closed() {
-                kept.remove(at);
-            } else if kept[at].is_older_than(self.span) {
+    /// The connection that was used last, of those that are at rest.
+    fn take(&self, thread: ThreadId) -> Option<Box<Wire>> {
+        loop {
+            let mut latest = self.with_shelf(thread, |shelf| shelf.kept.pop())?;
+            if latest.is_older_than(self.span) {
+                latest.wire.leave();
                 // Those before it are older.
-                kept.drain(..=at);
-                break;
-            } else if sender.is_ready() {
-                return Some(kept.remove(at).line);
+                self.close_old(thread);
+                return None;
+            }
+            if latest.wire.is_at_rest() {
+                return Some(latest.wire);
             }
         }
-        None
     }
 
-    /// Connects. The connection lives on this thread, and while it lives looks now and then for old ones.
-    async fn connect(self: &Arc<Self>, thread: ThreadId) -> Result<Line, Lost> {
-        let wire = self.dialler.dial().await.map_err(Lost::Unconnected)?;
-        let progress = wire.progress();
-        let mut builder = http1::Builder::new();
-        let builder = builder
-            .max_buf_size(policy::UPSTREAM_HEAD)
-            .max_headers(policy::UPSTREAM_HEADERS)
-            // What a proxy has to mend (RFC 9112, 5.1 and 5.2).
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true);
-        let shaken = builder.handshake(TokioIo::new(wire)).await;
-        let (sender, connection) = shaken.map_err(|e| Lost::Unconnected(first_cause(&e)))?;
-        let (pool, pause) = (Arc::downgrade(self), self.span / 4);
-        // In a box, or the task would have room for it twice.
-        let mut connection = Box::pin(connection);
-        let work = tokio::spawn(async move {
-            // How it ends is told to whoever waits for an answer.
-            while tokio::time::timeout(pause, &mut connection).await.is_err() {
-                if let Some(pool) = pool.upgrade() {
-                    pool.close_old(thread);
-                }
+    async fn connect(&self) -> Result<Box<Wire>, Lost> {
+        let stream = self.dialler.dial().await.map_err(Lost::Unconnected)?;
+        Ok(Box::new(Wire::new(stream)))
+    }
+
+    /// Keeps a connection at rest.
+    fn put(self: &Arc<Self>, thread: ThreadId, wire: Box<Wire>) {
+        let since = Stopwatch::start();
+        let (left, was_tended) = self.with_shelf(thread, |shelf| {
+            if shelf.kept.len() >= self.most {
+                return (Some(wire), true);
             }
+            shelf.kept.push(Kept { wire, since });
+            (None, std::mem::replace(&mut shelf.is_tended, true))
         });
-        let task = work.abort_handle();
-        Ok(Line {
-            sender,
-            progress,
-            task,
+        if !was_tended {
+            tokio::spawn(tend(Arc::downgrade(self), thread, self.span / LOOKS));
+        }
+        left.into_iter().for_each(|wire| wire.leave());
+    }
+
+    /// Closes what is old, and what the other side has closed. Nobody else has to do with what this thread keeps, so no
+    /// lock is held meanwhile.
+    fn close_old(&self, thread: ThreadId) {
+        let mut kept = self.with_shelf(thread, |shelf| std::mem::take(&mut shelf.kept));
+        let old = kept.partition_point(|kept| kept.is_older_than(self.span));
+        kept.drain(..old).for_each(|kept| kept.wire.leave());
+        kept.retain_mut(|kept| kept.wire.is_at_rest());
+        self.with_shelf(thread, |shelf| shelf.kept = kept);
+    }
+
+    /// Whether a thread has connections that somebody has to look after; if not, nobody does.
+    fn is_to_be_tended(&self, thread: ThreadId) -> bool {
+        self.with_shelf(thread, |shelf| {
+            shelf.is_tended = !shelf.kept.is_empty();
+            shelf.is_tended
         })
     }
 
-    fn put(&self, thread: ThreadId, line: Line) {
-        let since = Stopwatch::start();
-        let mut all = self.kept.lock();
-        let kept = all.entry(thread).or_default();
-        if kept.len() < self.most {
-            kept.push(Kept { line, since });
+    fn with_shelf<T>(&self, thread: ThreadId, work: impl FnOnce(&mut Shelf) -> T) -> T {
+        let mut shelves = self.shelves.lock();
+        let at = shelves.iter().position(|shelf| shelf.thread == thread);
+        let at = at.unwrap_or(shelves.len());
+        if at == shelves.len() {
+            shelves.push(Shelf {
+                thread,
+                kept: Vec::new(),
+                is_tended: false,
+            });
         }
+        work(&mut shelves[at])
     }
+}
 
-    fn close_old(&self, thread: ThreadId) {
-        if let Some(kept) = self.kept.lock().get_mut(&thread) {
-            let old = kept.partition_point(|kept| kept.is_older_than(self.span));
-            kept.drain(..old);
+/// Looks after the connections of a thread, on it, as long as there are any at rest.
+async fn tend(pool: Weak<Pool>, thread: ThreadId, pause: Duration) {
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(pool) = pool.upgrade() else { return };
+        pool.close_old(thread);
+        if !pool.is_to_be_tended(thread) {
+            return;
         }
     }
 }
@@ -196,20 +198,12 @@ impl Connection {
     ///
     /// # Errors
     /// Any [`Lost`] but that there was no connection.
-    pub(super) fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Lost>> {
-        let Line {
-            sender, progress, ..
-        } = &mut self.line;
-        let answered = sender.try_send_request(request);
-        answered.map_err(|failure| {
-            let why = first_cause(failure.error());
-            // Of a request that comes back nothing has gone out.
-            if failure.message().is_some() || progress.is_fresh() {
+    pub(super) async fn send(&mut self, request: &Request) -> Result<Head, Lost> {
+        let wire = &mut self.wire;
+        wire.send(request).await.map_err(|why| {
+            if wire.is_unsent() {
                 Lost::Unsent(why)
-            } else if progress.is_stale() {
+            } else if wire.is_stale() {
                 Lost::Stale(why)
             } else {
                 Lost::Unknown(why)
@@ -217,10 +211,19 @@ impl Connection {
         })
     }
 
+    /// The next piece of the answer's body; None at its end.
+    pub(super) async fn piece(&mut self) -> Option<Result<Bytes, Cow<'static, str>>> {
+        self.wire.piece().await
+    }
+
     /// Gives it back for the next request, after the end of an answer.
-    pub(super) fn give_back(self) {
-        if let Some(Home { pool, thread }) = self.home {
-            pool.put(thread, self.line);
+    pub(super) fn give_back(mut self) {
+        if !self.wire.is_at_rest() {
+            return;
+        }
+        match self.home {
+            Some(Home { pool, thread }) => pool.put(thread, self.wire),
+            None => self.wire.leave(),
         }
     }
 }

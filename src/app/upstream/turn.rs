@@ -31,12 +31,12 @@ impl Turn {
     pub(super) fn answered(&mut self) {
         if let Some(probe) = self.pass.take_if(|pass| pass.is_probe()) {
             self.tell(probe, true);
-            self.pass = self.link.circuit.lock().ask(self.link.clock.now()).ok();
+            self.pass = self.link.circuit.lock().ask(|| self.link.clock.now()).ok();
         }
     }
 
     fn tell(&self, pass: Pass, ok: bool) {
-        let now = self.link.clock.now();
+        let now = || self.link.clock.now();
         let change = self.link.circuit.lock().note(pass, ok, now);
         let url = self.link.url.as_str();
         match change {

@@ -1,10 +1,8 @@
 //! Which connection a request gets, and when one is closed.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -40,15 +38,18 @@ async fn connection(pool: &Arc<Pool>) -> Connection {
     pool.connection().await.ok().expect("a connection")
 }
 
-/// Asks on this connection, and lets it come to rest; tells its number.
+fn request() -> Request {
+    Request::new("GET", b"GET / HTTP/1.1\r\n".to_vec(), Bytes::new())
+}
+
+/// Asks on this connection, and reads all of the answer; tells its number.
 async fn ask(connection: &mut Connection) -> String {
-    let sent = connection.send(Request::new(Full::default())).await;
-    let answer = sent.ok().expect("an answer").into_body();
-    let body = answer.collect().await.expect("a body").to_bytes();
-    while !connection.line.sender.is_ready() {
-        tokio::task::yield_now().await;
+    assert!(connection.send(&request()).await.is_ok());
+    let mut body = Vec::new();
+    while let Some(piece) = connection.piece().await {
+        body.extend_from_slice(&piece.expect("a piece"));
     }
-    String::from_utf8(body.to_vec()).expect("a number")
+    String::from_utf8(body).expect("a number")
 }
 
 #[test]
@@ -117,49 +118,78 @@ fn an_old_connection_gets_no_request_and_nor_do_those_before_it() {
         }
         connections.into_iter().for_each(Connection::give_back);
         assert!(pool.take(std::thread::current().id()).is_none());
-        assert!(pool.kept.lock().values().all(Vec::is_empty));
+        assert!(
+            pool.shelves
+                .lock()
+                .iter()
+                .all(|shelf| shelf.kept.is_empty())
+        );
     });
 }
 
 #[test]
-fn a_connection_that_is_not_at_rest_is_passed_over_until_it_is() {
-    let (go_on, told) = mpsc::channel();
-    let told = Mutex::new(told);
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&connections);
-    let address = upstream(usize::MAX, move |number, peer| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        while peer.hear().is_some() {
-            if number == 0 {
-                peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
-                told.lock().recv().expect("told");
-                peer.say("k");
-            } else {
-                peer.say(OK);
+fn a_connection_that_is_not_at_rest_is_closed_and_nobody_else_gets_it() {
+    for said in [
+        // Not all of it is read.
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        // Something follows that nobody asked for.
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nx",
+        // It is the last one by what is said.
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ] {
+        let (closed, mut closing) = unbounded_channel();
+        let address = upstream(1, move |_, peer| {
+            peer.hear();
+            peer.say(said);
+            assert_eq!(peer.hear(), None);
+            closed.send(()).expect("heard");
+        });
+        run(async {
+            let pool = pool(address, 2, MINUTE);
+            let mut busy = connection(&pool).await;
+            assert!(busy.send(&request()).await.is_ok(), "{said}");
+            let piece = busy.piece().await.expect("a piece").expect("a piece");
+            assert_eq!(piece, "ok");
+            busy.give_back();
+            assert_eq!(closing.recv().await, Some(()), "{said}");
+            assert!(pool.take(std::thread::current().id()).is_none());
+        });
+    }
+}
+
+#[test]
+fn what_comes_on_a_connection_at_rest_ends_it() {
+    for said in ["", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"] {
+        let (go_on, told) = mpsc::channel();
+        let told = Mutex::new(told);
+        let (said_it, mut heard) = unbounded_channel();
+        let address = upstream(1, move |_, peer| {
+            peer.hear();
+            peer.say(OK);
+            told.lock().recv().expect("told");
+            peer.say(said);
+            if said.is_empty() {
+                peer.0.shutdown(std::net::Shutdown::Write).expect("closed");
             }
-        }
-    });
-    run(async {
-        let pool = pool(address, 2, MINUTE);
-        let mut busy = connection(&pool).await;
-        let sent = busy.send(Request::new(Full::default())).await;
-        let mut body = sent.ok().expect("an answer").into_body();
-        assert!(body.frame().await.is_some());
-        busy.give_back();
-        assert_eq!(ask(&mut connection(&pool).await).await, "ok");
-        go_on.send(()).expect("told");
-        assert!(body.frame().await.is_some());
-        assert!(body.frame().await.is_none());
-        drop(body);
-        let thread = std::thread::current().id();
-        while pool.kept.lock()[&thread]
-            .iter()
-            .any(|kept| !kept.line.sender.is_ready())
-        {
-            tokio::task::yield_now().await;
-        }
-        let rested = connection(&pool).await;
-        assert_eq!(connections.load(Ordering::Relaxed), 2);
-        drop(rested);
-    });
+            said_it.send(()).expect("heard");
+            assert_eq!(peer.hear(), None);
+        });
+        run(async {
+            let pool = pool(address, 2, MINUTE);
+            let mut kept = connection(&pool).await;
+            assert_eq!(ask(&mut kept).await, "ok");
+            kept.give_back();
+            go_on.send(()).expect("told");
+            assert_eq!(heard.recv().await, Some(()));
+            // The runtime looks at its connections now and then.
+            let thread = std::thread::current().id();
+            while let Some(wire) = pool.take(thread) {
+                pool.put(thread, wire);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
 }

@@ -1,0 +1,275 @@
+//! A connection, and one exchange after the other on it.
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr_iter;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::Request;
+use super::chunks::Part;
+use super::head::{self, Framing, Head};
+use crate::app::outbound::first_cause;
+use crate::app::upstream::dial::Stream;
+use crate::policy;
+
+/// Bytes that are read at once. It is doubled as long as more is there, up to as many as a head may have.
+const ROOM: usize = 8 * 1024;
+
+/// How long the farewell of a connection over TLS may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why an exchange failed, for the log.
+type Why = Cow<'static, str>;
+
+/// A connection. Dropped, it is closed.
+pub(in crate::app::upstream) struct Wire {
+    stream: Stream,
+    /// What has come and is not taken yet.
+    read: BytesMut,
+    room: usize,
+    /// What of the request is to be written yet: of its head, and of its body.
+    unsent: [Bytes; 2],
+    is_flushed: bool,
+    /// Why nothing more can be written.
+    broke: Option<String>,
+    is_of_head: bool,
+    /// How much of the answer is to come, once its head is read.
+    coming: Framing,
+    /// No other request goes on it.
+    is_last: bool,
+    reach: Reach,
+}
+
+/// How far the latest exchange has come, in bytes above TLS. What is written is counted as sent, also while it still lies
+/// in a buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reach {
+    /// It is not the first one of its connection.
+    is_later: bool,
+    /// Something of its request was sent.
+    is_sent: bool,
+    /// Something of its answer was heard.
+    is_heard: bool,
+}
+
+impl Wire {
+    pub(in crate::app::upstream) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            read: BytesMut::new(),
+            room: ROOM,
+            unsent: [Bytes::new(), Bytes::new()],
+            is_flushed: true,
+            broke: None,
+            is_of_head: false,
+            coming: Framing::Length(0),
+            is_last: false,
+            reach: Reach::default(),
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer. Dropped on the way, it leaves a connection that can only be
+    /// closed.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(in crate::app::upstream) async fn send(&mut self, request: &Request) -> Result<Head, Why> {
+        self.unsent = [request.head.clone(), request.body.clone()];
+        self.is_flushed = false;
+        self.is_of_head = request.is_of_head;
+        self.coming = Framing::UntilEnd;
+        self.room = ROOM;
+        self.reach = Reach {
+            is_later: self.reach.is_heard,
+            ..Reach::default()
+        };
+        poll_fn(|cx| self.poll_head(cx)).await
+    }
+
+    /// Whether nothing of the latest request was sent.
+    pub(in crate::app::upstream) const fn is_unsent(&self) -> bool {
+        !self.reach.is_sent
+    }
+
+    /// Whether it was kept from an earlier exchange, and of the answer to the latest request not a byte has come.
+    pub(in crate::app::upstream) const fn is_stale(&self) -> bool {
+        self.reach.is_later && !self.reach.is_heard
+    }
+
+    /// The next piece of the latest answer's body; None at its end.
+    pub(in crate::app::upstream) async fn piece(&mut self) -> Option<Result<Bytes, Why>> {
+        poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    /// Whether another request can go on it: the latest exchange is over, and since then it was neither closed by the
+    /// other side nor has said anything.
+    pub(in crate::app::upstream) fn is_at_rest(&mut self) -> bool {
+        let is_read = match &self.coming {
+            Framing::Length(left) => *left == 0,
+            Framing::Chunked(chunks) => chunks.is_over(),
+            Framing::UntilEnd => false,
+        };
+        let is_over = is_read && self.read.is_empty() && self.is_flushed && self.broke.is_none();
+        let mut context = Context::from_waker(Waker::noop());
+        is_over && !self.is_last && self.poll_fill(&mut context).is_pending()
+    }
+
+    /// Closes a connection at rest.
+    pub(in crate::app::upstream) fn leave(mut self) {
+        if self.stream.is_tls() {
+            tokio::spawn(async move {
+                // Whoever does not want to hear it has closed it anyway.
+                let _ = tokio::time::timeout(FAREWELL, self.stream.shutdown()).await;
+            });
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Why>> {
+        self.write(cx);
+        loop {
+            let before = self.read.len();
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.end())),
+                Poll::Ready(Ok(_)) => self.reach.is_heard = true,
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(self.failure(&e))),
+                // Also where nothing more can be written: it may have been answered before that, and its end is heard, too.
+                Poll::Pending => return Poll::Pending,
+            }
+            if let Some(head) = self.take_head(before)? {
+                return Poll::Ready(Ok(head));
+            }
+        }
+    }
+
+    /// The head of the answer, if it has come whole; so much had come before.
+    fn take_head(&mut self, mut before: usize) -> Result<Option<Head>, Why> {
+        // What is no head is found out at once. After that, each byte is looked at once more only.
+        while before == 0 || has_end(&self.read[before.saturating_sub(END_MOST)..]) {
+            let Some(read) = head::parse(&self.read, self.is_of_head)? else {
+                break;
+            };
+            if read.bytes > policy::UPSTREAM_HEAD {
+                return Err(ENDLESS.into());
+            }
+            self.read.advance(read.bytes);
+            let is_interim = read.head.status < 200 && read.head.status != 101;
+            if !is_interim {
+                self.is_last |= read.is_last;
+                self.coming = read.framing;
+                return Ok(Some(read.head));
+            }
+            before = 0;
+            if self.read.is_empty() {
+                break;
+            }
+        }
+        if self.read.len() > policy::UPSTREAM_HEAD {
+            return Err(ENDLESS.into());
+        }
+        Ok(None)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Why>>> {
+        // It may answer before it has read all of the request.
+        self.write(cx);
+        loop {
+            match &mut self.coming {
+                Framing::Length(0) => return Poll::Ready(None),
+                Framing::Chunked(chunks) => match chunks.next(&mut self.read) {
+                    Ok(Part::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
+                    Ok(Part::End) => return Poll::Ready(None),
+                    Ok(Part::Incomplete) => (),
+                    Err(why) => return Poll::Ready(Some(Err(why.into()))),
+                },
+                Framing::Length(_) | Framing::UntilEnd if self.read.is_empty() => (),
+                Framing::Length(left) => {
+                    let here = self.read.len();
+                    let length = usize::try_from(*left).map_or(here, |left| left.min(here));
+                    *left -= length as u64;
+                    return Poll::Ready(Some(Ok(self.read.split_to(length).freeze())));
+                }
+                Framing::UntilEnd => return Poll::Ready(Some(Ok(self.read.split().freeze()))),
+            }
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) if matches!(self.coming, Framing::UntilEnd) => {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Some(Err(self.end()))),
+                Poll::Ready(Ok(_)) => (),
+                Poll::Ready(Err(e)) => return Poll::Ready(Some(Err(self.failure(&e)))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Reads what has come; nothing is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read.reserve(self.room);
+        let filled = pin!(self.stream.read_buf(&mut self.read)).poll(cx);
+        if self.read.len() == self.read.capacity() {
+            self.room = (self.room * 2).min(policy::UPSTREAM_HEAD);
+        }
+        filled
+    }
+
+    /// Writes what can be written of the request. That it can't is told by whoever reads.
+    fn write(&mut self, cx: &mut Context<'_>) {
+        if self.is_flushed || self.broke.is_some() {
+            return;
+        }
+        let why = loop {
+            let Some(bytes) = self.unsent.iter_mut().find(|bytes| !bytes.is_empty()) else {
+                match Pin::new(&mut self.stream).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.is_flushed = true,
+                    Poll::Ready(Err(e)) => break first_cause(&e),
+                    Poll::Pending => (),
+                }
+                return;
+            };
+            match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => break "it takes nothing more".to_owned(),
+                Poll::Ready(Ok(length)) => {
+                    bytes.advance(length);
+                    self.reach.is_sent = true;
+                }
+                Poll::Ready(Err(e)) => {
+                    // TLS makes several writes of one, of which some may have gone out.
+                    self.reach.is_sent |= self.stream.is_tls();
+                    break first_cause(&e);
+                }
+                Poll::Pending => return,
+            }
+        };
+        self.broke = Some(why);
+    }
+
+    /// Why there is no more to read.
+    fn end(&mut self) -> Why {
+        let broke = self.broke.take().map(Why::from);
+        broke.unwrap_or_else(|| "it closed the connection before the end of its answer".into())
+    }
+
+    fn failure(&mut self, error: &io::Error) -> Why {
+        let broke = self.broke.take();
+        broke.unwrap_or_else(|| first_cause(error)).into()
+    }
+}
+
+const ENDLESS: &str = "the head of its answer is too long";
+
+/// Bytes of the longest end of a head, but its last.
+const END_MOST: usize = 3;
+
+/// Whether there is an empty line in it, or the end of one.
+fn has_end(bytes: &[u8]) -> bool {
+    memchr_iter(b'\n', bytes).any(|at| {
+        let rest = &bytes[at + 1..];
+        rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
+    })
+}
