@@ -37,7 +37,7 @@
 //! | `main`, `cli` | the terminal | one file a command |
 //! | `serve` | actix | starts and stops the parts in the right order |
 //! | `http` | actix | requests to verbs, answers to responses |
-//! | `app` | tokio's tasks, hyper's client | the service's verbs, where the layers below meet |
+//! | `app` | tokio's tasks, httparse and hyper as clients | the service's verbs, where the layers below meet |
 //! | `limiter` | governor | who may now; memory only |
 //! | `store` | sled, bincode, the disk | what must outlive the process |
 //! | `simulator` | the test cards | what test mode pretends |

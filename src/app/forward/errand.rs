@@ -233,8 +233,7 @@ async fn pass(mut answer: upstream::Answer, mut beginning: Bytes) -> Result<Forw
             answer.body.next().now_or_never()
         };
         match next {
-            // A copy of its own: this is a part of the connection's buffer, and may be kept for the Dashboard.
-            Some(None) => break Coming::Whole(Bytes::copy_from_slice(&beginning)),
+            Some(None) => break Coming::Whole(beginning),
             Some(Some(Ok(piece))) if beginning.is_empty() => beginning = piece,
             Some(Some(Ok(piece))) => {
                 break Coming::rest([beginning, piece].concat().into(), answer.body);

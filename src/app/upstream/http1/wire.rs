@@ -21,6 +21,9 @@ use crate::policy;
 /// Bytes that are read at once. It is doubled as long as more is there, up to as many as a head may have.
 const ROOM: usize = 8 * 1024;
 
+/// A piece of a body that has no more bytes is copied.
+const COPIED: usize = 4 * 1024;
+
 /// How long the farewell of a connection over TLS may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -192,7 +195,7 @@ impl Wire {
                     let here = self.read.len();
                     let length = usize::try_from(*left).map_or(here, |left| left.min(here));
                     *left -= length as u64;
-                    return Poll::Ready(Some(Ok(self.read.split_to(length).freeze())));
+                    return Poll::Ready(Some(Ok(taken(&mut self.read, length))));
                 }
                 Framing::UntilEnd => return Poll::Ready(Some(Ok(self.read.split().freeze()))),
             }
@@ -262,6 +265,16 @@ impl Wire {
 }
 
 const ENDLESS: &str = "the head of its answer is too long";
+
+/// The first so many bytes. Few are copied: a share of them would hold all of the buffer, and another one would be needed.
+fn taken(from: &mut BytesMut, length: usize) -> Bytes {
+    if length > COPIED {
+        return from.split_to(length).freeze();
+    }
+    let copy = Bytes::copy_from_slice(&from[..length]);
+    from.advance(length);
+    copy
+}
 
 /// Bytes of the longest end of a head, but its last.
 const END_MOST: usize = 3;
