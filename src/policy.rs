@@ -327,7 +327,7 @@ pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the head of an answer may take once the request is sent, and then each pause in its body.
 pub const UPSTREAM_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests to an upstream that may run at once, each on a connection of its own: fewer than usual servers have workers
-/// (150 of Debian's Apache, 200 of Tomcat), and each takes some 30 KB.
+/// (150 of Debian's Apache, 200 of Tomcat).
 pub const UPSTREAM_CONNECTIONS: usize = 128;
 /// The most of those that can be set: a process usually has room for some more descriptors than that.
 pub const UPSTREAM_CONNECTIONS_MAX: usize = 10_000;
