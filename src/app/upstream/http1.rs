@@ -1,7 +1,7 @@
 //! HTTP/1.1 as it is spoken with an upstream (RFC 9112). `head` reads the head of an answer and says how its body comes,
 //! `chunks` takes chunks apart, both without knowing of connections; `wire` is a connection, and leads one exchange after
-//! the other on it. It is our own since a request's way through a client of general use took longer than the rest of its
-//! way through here; the grammar is read by httparse.
+//! the other on it. The grammar is read by httparse. The rest is our own because of what a client of general use costs: a
+//! task, two channels and maps of headers for each connection were a quarter of the user time of a forwarded request.
 
 mod chunks;
 mod head;

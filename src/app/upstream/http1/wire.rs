@@ -87,7 +87,6 @@ impl Wire {
         self.is_flushed = false;
         self.is_of_head = request.is_of_head;
         self.coming = Framing::UntilEnd;
-        self.room = ROOM;
         self.reach = Reach {
             is_later: self.reach.is_heard,
             ..Reach::default()
@@ -119,8 +118,15 @@ impl Wire {
             Framing::UntilEnd => false,
         };
         let is_over = is_read && self.read.is_empty() && self.is_flushed && self.broke.is_none();
+        if !is_over || self.is_last {
+            return false;
+        }
+        if self.room > ROOM {
+            // The room of a large answer is not held until the next one.
+            (self.room, self.read) = (ROOM, BytesMut::new());
+        }
         let mut context = Context::from_waker(Waker::noop());
-        is_over && !self.is_last && self.poll_fill(&mut context).is_pending()
+        self.poll_fill(&mut context).is_pending()
     }
 
     /// Closes a connection at rest.
@@ -285,4 +291,42 @@ fn has_end(bytes: &[u8]) -> bool {
         let rest = &bytes[at + 1..];
         rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::upstream::peer_tests::{run, upstream};
+
+    #[test]
+    fn the_room_of_a_large_answer_is_not_held_at_rest() {
+        const LARGE: usize = 1 << 20;
+        let address = upstream(1, |_, peer| {
+            while peer.hear().is_some() {
+                let body = "x".repeat(LARGE);
+                peer.say(&format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n{body}"
+                ));
+            }
+        });
+        run(async {
+            let stream = tokio::net::TcpStream::connect(address)
+                .await
+                .expect("a connection");
+            let mut wire = Wire::new(Stream::Clear(stream));
+            let request = Request::new("GET", b"GET / HTTP/1.1\r\n".to_vec(), Bytes::new());
+            for _ in 0..2 {
+                assert!(wire.send(&request).await.is_ok());
+                let (mut length, mut most) = (0, 0);
+                while let Some(piece) = wire.piece().await {
+                    length += piece.expect("a piece").len();
+                    most = most.max(wire.room);
+                }
+                assert_eq!(length, LARGE);
+                assert!(most > ROOM, "it is read in large pieces");
+                assert!(wire.is_at_rest());
+                assert!(wire.read.capacity() <= 2 * ROOM, "{}", wire.read.capacity());
+            }
+        });
+    }
 }
