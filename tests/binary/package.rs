@@ -149,12 +149,12 @@ fn an_upgrade_restarts_what_runs_and_starts_nothing_that_was_stopped() {
     std::fs::write(&systemctl, SYSTEMCTL).expect("written");
     std::fs::set_permissions(&systemctl, Permissions::from_mode(0o755)).expect("changed");
     let inside = |arguments: &[&str]| run(Command::new("chroot").arg(&root).args(arguments));
-    // What was done to units by these arguments.
-    let did = |arguments: &[&str]| {
+    // These arguments do this to units, and nothing else.
+    let does = |arguments: &[&str], expected: &[&str]| {
         drop(std::fs::remove_file(root.join("did")));
-        inside(arguments);
+        let said = inside(arguments);
         let did = std::fs::read_to_string(root.join("did")).unwrap_or_default();
-        did.lines().map(str::to_owned).collect::<Vec<_>>()
+        assert_eq!(did.lines().collect::<Vec<_>>(), expected, "{said}");
     };
     let (old, new) = (
         package("0.0.9-1", temporary.path()),
@@ -166,15 +166,16 @@ fn an_upgrade_restarts_what_runs_and_starts_nothing_that_was_stopped() {
         "start atlas-backup.timer",
         "start atlas.service",
     ];
-    assert_eq!(did(&old), all);
-    assert_eq!(did(&new), ["restart atlas.service"]);
+    does(&old, &all);
+    does(&new, &["restart atlas.service"]);
 
     inside(&["systemctl", "stop", "atlas.service"]);
-    assert_eq!(did(&old), [""; 0], "the next connection starts the new one");
+    // The next connection starts the new one.
+    does(&old, &[]);
     inside(&["systemctl", "stop", "atlas.socket", "atlas-backup.timer"]);
-    assert_eq!(did(&new), [""; 0]);
+    does(&new, &[]);
     inside(&["systemctl", "start", "atlas.service"]);
-    assert_eq!(did(&old), ["restart atlas.service"]);
+    does(&old, &["restart atlas.service"]);
 
     // As of a version that had no backups.
     inside(&[
@@ -184,16 +185,14 @@ fn an_upgrade_restarts_what_runs_and_starts_nothing_that_was_stopped() {
         "purge",
         "atlas-backup.timer",
     ]);
-    assert_eq!(
-        did(&new),
-        ["restart atlas.service", "start atlas-backup.timer"]
-    );
+    does(&new, &["restart atlas.service", "start atlas-backup.timer"]);
     let stopped = ["stop atlas-backup.timer", "stop atlas.service"];
-    assert_eq!(did(&["dpkg", "--remove", "atlas"]), stopped);
-    assert_eq!(did(&old), all, "a removal had stopped them");
+    does(&["dpkg", "--remove", "atlas"], &stopped);
+    // A removal had stopped them.
+    does(&old, &all);
     inside(&["dpkg", "--remove", "atlas"]);
     inside(&["dpkg", "--purge", "atlas"]);
-    assert_eq!(did(&new), all);
+    does(&new, &all);
 }
 
 #[test]
