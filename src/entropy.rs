@@ -20,19 +20,21 @@ impl From<NoEntropy> for Refusal {
 /// # Errors
 /// [`NoEntropy`]
 pub fn base62<const N: usize>() -> Result<[u8; N], NoEntropy> {
-    let mut out = [0; N];
-    let mut filled = 0;
-    loop {
+    const MOST: usize = 1024;
+    let (mut out, mut filled) = ([0; N], 0);
+    while filled < N {
         // One system call is enough in nearly all cases: 8 of 256 bytes are passed over.
-        let random: [u8; 64] = bytes()?;
-        for character in random.into_iter().filter_map(base62_of_random) {
-            if filled == N {
-                return Ok(out);
-            }
-            out[filled] = character;
+        let mut random = [0; MOST];
+        let missing = N - filled;
+        let random = &mut random[..MOST.min(missing + missing / 16 + 16)];
+        fill(random)?;
+        let usable = random.iter().copied().filter_map(base62_of_random);
+        for (place, character) in out[filled..].iter_mut().zip(usable) {
+            *place = character;
             filled += 1;
         }
     }
+    Ok(out)
 }
 
 /// `N` random base62 characters of a name, which is to be unlike any other but no secret: the randomness of several is
@@ -66,20 +68,24 @@ pub fn base62_of_name<const N: usize>() -> Result<[u8; N], NoEntropy> {
 /// [`NoEntropy`]
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut out = [0; N];
-    getrandom::fill(&mut out).map_err(|error| {
+    fill(&mut out)?;
+    Ok(out)
+}
+
+fn fill(out: &mut [u8]) -> Result<(), NoEntropy> {
+    getrandom::fill(out).map_err(|error| {
         log::error!("the operating system gave no randomness: {error}");
         NoEntropy
-    })?;
-    Ok(out)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn characters_are_base62_and_differ() {
-        let one = super::base62::<300>().expect("randomness");
+        let one = super::base62::<3000>().expect("randomness");
         assert!(one.iter().all(u8::is_ascii_alphanumeric));
-        assert_ne!(one, super::base62::<300>().expect("randomness"));
+        assert_ne!(one, super::base62::<3000>().expect("randomness"));
     }
 
     #[test]
