@@ -7,13 +7,14 @@ mod h2;
 mod pipeline;
 mod stream;
 mod tls;
+mod warden;
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request};
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
 use actix_service::map_config;
 use actix_web::body::MessageBody;
 use actix_web::dev::{
@@ -28,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 pub(super) use self::activity::{Activity, Running, TooLate};
 use self::stream::Stream;
 pub use self::tls::Certificates;
+use self::warden::{Warden, once};
 use super::gate::Gate;
 use crate::app::{App, Connections};
 use crate::config::{Patience, Settings};
@@ -103,11 +105,14 @@ where
                 .configure(|config| super::routes(config, is_mock));
             map_config(routes, |()| AppConfig::default())
         };
+        let warden = Rc::new(Warden::default());
+        let of_http1 = Rc::clone(&warden);
         let http1 = HttpService::build()
-            .keep_alive(patience.idle)
+            // The warden ends those on which nothing is asked.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(patience.head)
             .client_disconnect_timeout(policy::LINGER)
-            .graceful_shutdown_signal(stopping.clone())
+            .graceful_shutdown_signal(move || of_http1.stopping())
             .on_connect_ext(|stream: &Stream, data: &mut Extensions| {
                 data.insert(Rc::clone(&stream.activity));
             })
@@ -117,8 +122,9 @@ where
         let secure = acceptor
             .clone()
             .map(|acceptor| (acceptor, routes().new_service(())));
-        let (stopping, open) = (stopping.clone(), open.clone());
+        let (stopping, open) = (stopping(), open.clone());
         async move {
+            warden.begin(patience, stopping);
             let secure = match secure {
                 None => None,
                 Some((acceptor, http2)) => Some(Secure {
@@ -130,7 +136,7 @@ where
                 http1: http1.await?,
                 secure,
                 patience,
-                stopping,
+                warden,
                 open,
             });
             Ok(fn_service(move |stream: TcpStream| {
@@ -146,13 +152,12 @@ where
 }
 
 /// What serves the connections of a thread.
-struct Http<H1, H2, T> {
+struct Http<H1, H2> {
     http1: H1,
     /// None where connections are in clear.
     secure: Option<Secure<H2>>,
     patience: Patience,
-    /// Comes to an end when the server stops.
-    stopping: T,
+    warden: Rc<Warden>,
     /// Counts them.
     open: Connections,
 }
@@ -163,14 +168,12 @@ struct Secure<H2> {
     http2: Rc<H2>,
 }
 
-impl<H1, H2, B, T, F> Http<H1, H2, T>
+impl<H1, H2, B> Http<H1, H2>
 where
     H1: Service<(Stream, Protocol, Option<SocketAddr>), Response = ()>,
     H1::Error: std::fmt::Debug,
     H2: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
-    T: Fn() -> F,
-    F: Future<Output = ()>,
 {
     /// Serves a connection to its end.
     async fn serve(&self, stream: TcpStream) {
@@ -190,18 +193,21 @@ where
                 }
             }
         };
-        if let Some(http2) = http2 {
-            let (service, stopping) = (Rc::clone(http2), (self.stopping)());
-            return Box::pin(h2::serve(stream, peer, service, self.patience, stopping)).await;
-        }
         let activity = Rc::clone(&stream.activity);
+        activity.is_served_here().await;
+        self.warden.takes(&activity);
+        if let Some(http2) = http2 {
+            let (service, stopping) = (Rc::clone(http2), self.warden.stopping());
+            return Box::pin(h2::serve(stream, peer, service, stopping)).await;
+        }
         tokio::select! {
+            biased;
             ended = self.http1.call((stream, Protocol::Http1, peer)) => {
                 if let Err(e) = ended {
                     log::debug!("a connection broke off: {e:?}");
                 }
             }
-            () = activity.over(self.patience) => (),
+            () = once(|| activity.is_overdue()) => (),
         }
     }
 }

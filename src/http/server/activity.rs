@@ -1,14 +1,14 @@
 //! What goes on on a connection: how many of its requests run, since when none does, and which answers wait for a client
 //! that takes nothing of them. By this a connection is closed that keeps others waiting.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
 use crate::config::Patience;
-use crate::policy;
 
 /// Said with a request that came when its connection should have ended.
 pub(in crate::http) struct TooLate;
@@ -27,6 +27,12 @@ pub(in crate::http) struct Activity {
     ends: Cell<bool>,
     /// Nothing more is read of it.
     is_deaf: Cell<bool>,
+    /// It keeps others waiting, and is to take its leave.
+    leaves: Cell<bool>,
+    /// It has not done so in good time.
+    is_overdue: Cell<bool>,
+    /// What serves it.
+    task: OnceCell<Waker>,
 }
 
 /// A request that runs, until its answer is handed over.
@@ -50,6 +56,9 @@ impl Activity {
             answers: RefCell::default(),
             ends: Cell::new(false),
             is_deaf: Cell::new(false),
+            leaves: Cell::new(false),
+            is_overdue: Cell::new(false),
+            task: OnceCell::new(),
         })
     }
 
@@ -104,17 +113,39 @@ impl Activity {
         answer
     }
 
-    /// Returns when nothing has been asked for too long, or an answer was not taken for too long.
-    pub(super) async fn over(&self, patience: Patience) {
-        let shortest = patience.idle.min(patience.send);
-        let mut looks = tokio::time::interval(shortest / policy::CONNECTION_LOOKS);
-        loop {
-            looks.tick().await;
-            let is_idle = self.running.get() == 0 && self.quiet.get().elapsed() >= patience.idle;
-            if is_idle || self.is_stuck(patience.send) {
-                return;
-            }
+    /// Says which task serves it: always the same.
+    pub(super) async fn is_served_here(&self) {
+        let here = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+        let task = here.await;
+        self.task.get_or_init(|| task);
+    }
+
+    /// Lets the task that serves it look round.
+    pub(super) fn wakes_up(&self) {
+        self.task.get().into_iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Looks whether nothing has been asked for too long, or an answer was not taken for too long. Then it is to leave, and
+    /// by the next look it is overdue.
+    pub(super) fn is_looked_at(&self, patience: Patience) {
+        if self.is_idle(patience.idle) || self.is_stuck(patience.send) {
+            self.is_overdue.set(self.leaves.replace(true));
+            self.wakes_up();
         }
+    }
+
+    /// Whether it is to take its leave.
+    pub(super) fn leaves(&self) -> bool {
+        self.leaves.get()
+    }
+
+    /// Whether it has not done so in good time, and is to be dropped.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.is_overdue.get()
+    }
+
+    fn is_idle(&self, most: Duration) -> bool {
+        self.running.get() == 0 && self.quiet.get().elapsed() >= most
     }
 
     fn is_stuck(&self, most: Duration) -> bool {

@@ -32,7 +32,7 @@ use hyper_util::rt::TokioIo;
 use self::down::Down;
 use super::activity::{Activity, Running, TooLate};
 use super::stream;
-use crate::config::Patience;
+use super::warden::once;
 use crate::http::sending::Extent;
 use crate::policy;
 
@@ -52,7 +52,6 @@ pub(super) async fn serve<S, B>(
     stream: stream::Stream,
     peer: Option<SocketAddr>,
     service: Rc<S>,
-    patience: Patience,
     stopping: impl Future<Output = ()>,
 ) where
     S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
@@ -88,7 +87,7 @@ pub(super) async fn serve<S, B>(
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return note(ended),
-        () = activity.over(patience) => {
+        () = once(|| activity.leaves()) => {
             connection.as_mut().graceful_shutdown();
             // Whoever does not take it goes without.
             if let Ok(ended) = tokio::time::timeout(policy::FAREWELL, connection).await {
@@ -109,7 +108,7 @@ pub(super) async fn serve<S, B>(
     };
     tokio::select! {
         ended = last => note(ended),
-        () = activity.over(patience) => (),
+        () = once(|| activity.leaves()) => (),
     }
 }
 

@@ -69,6 +69,8 @@ impl AsyncRead for Stream {
         }
         let bytes = Pin::new(&mut this.bytes);
         match &mut this.pipeline {
+            // actix takes its leave when it hears nothing more.
+            Some(_) if this.activity.leaves() => Poll::Ready(Ok(())),
             Some(pipeline) => pipeline.poll_read(bytes, &this.activity, cx, buffer),
             None => bytes.poll_read(cx, buffer),
         }

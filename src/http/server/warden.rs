@@ -1,0 +1,75 @@
+//! Whoever looks after the connections of a thread: sees which keep others waiting, and tells all of them when the server
+//! stops. None of them has a timer for that or waits for a signal by itself, which would be asked at every step of it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+
+use super::activity::Activity;
+use crate::config::Patience;
+use crate::policy;
+
+/// Looks after the connections of its thread.
+#[derive(Default)]
+pub(super) struct Warden {
+    connections: RefCell<Vec<Weak<Activity>>>,
+    is_stopping: Cell<bool>,
+}
+
+impl Warden {
+    /// Begins to; `stopping` comes to an end when the server stops.
+    pub(super) fn begin(
+        self: &Rc<Self>,
+        patience: Patience,
+        stopping: impl Future<Output = ()> + 'static,
+    ) {
+        let this = Rc::downgrade(self);
+        tokio::task::spawn_local(async move {
+            stopping.await;
+            if let Some(this) = this.upgrade() {
+                this.is_stopping.set(true);
+                this.each(|activity| activity.wakes_up());
+            }
+        });
+        let this = Rc::downgrade(self);
+        let pause = patience.idle.min(patience.send) / policy::CONNECTION_LOOKS;
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(this) = this.upgrade() else { return };
+                this.each(|activity| activity.is_looked_at(patience));
+            }
+        });
+    }
+
+    /// Looks after one more.
+    pub(super) fn takes(&self, activity: &Rc<Activity>) {
+        self.connections.borrow_mut().push(Rc::downgrade(activity));
+    }
+
+    /// Comes to an end when the server stops; to be asked by a connection that is looked after.
+    pub(super) fn stopping(self: &Rc<Self>) -> impl Future<Output = ()> + use<> {
+        let this = Rc::clone(self);
+        once(move || this.is_stopping.get())
+    }
+
+    /// Shows those that there still are.
+    fn each(&self, look: impl Fn(&Activity)) {
+        self.connections.borrow_mut().retain(|activity| {
+            let activity = activity.upgrade();
+            activity.inspect(|activity| look(activity)).is_some()
+        });
+    }
+}
+
+/// Comes to an end when this is so; whoever makes it so wakes the task that waits.
+pub(super) fn once(is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
+    poll_fn(move |_| {
+        if is_so() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+}
