@@ -1,11 +1,13 @@
 //! The one place that reads the time. A clock here never steps back: it follows the system's clock forward (also over
 //! a suspend), goes on evenly when that is set back, and starts no earlier than the store's latest commit.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Sleep;
 use tokio::time::error::Elapsed;
 
 use crate::domain::time::Timestamp;
@@ -104,6 +106,29 @@ impl Stopwatch {
     }
 }
 
+/// A timer that is set again and again, later each time: that costs a tenth of a new one.
+#[derive(Debug, Default)]
+pub struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Sets it to go off in so long.
+    pub fn set(&mut self, after: Duration) {
+        let at = tokio::time::Instant::now() + after;
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None => self.0 = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+
+    /// Ready when it goes off; one that is not set never does.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -123,6 +148,8 @@ pub async fn within<T>(most: Duration, work: impl Future<Output = T>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     #[test]
@@ -147,6 +174,25 @@ mod tests {
             assert_eq!(clock.raise(Timestamp::from_millis(5)), Duration::ZERO);
             assert!(clock.now() >= now);
         }
+    }
+
+    #[test]
+    fn an_alarm_goes_off_at_the_time_that_it_was_set_to_last_and_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let (hour, soon) = (Duration::from_secs(3_600), Duration::from_millis(1));
+            let mut alarm = Alarm::default();
+            for after in [hour, 2 * hour, soon, soon] {
+                alarm.set(after);
+                let at_once = alarm.poll(&mut Context::from_waker(Waker::noop()));
+                assert!(at_once.is_pending());
+                if after == soon {
+                    poll_fn(|cx| alarm.poll(cx)).await;
+                }
+            }
+        });
     }
 
     #[test]

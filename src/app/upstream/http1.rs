@@ -10,7 +10,7 @@ mod wire;
 use bytes::Bytes;
 
 pub(super) use self::head::Head;
-pub(super) use self::wire::Wire;
+pub(super) use self::wire::{Failure, Wire};
 
 /// A body of at most so many bytes lies behind its head, so that both go out at once.
 const JOINED: usize = 4 * 1024;

@@ -235,13 +235,8 @@ impl Link {
         mut connection: Connection,
         request: &Request,
     ) -> Result<(Head, Connection), Lost> {
-        let limit = self.answer_timeout;
-        let answered = tokio::time::timeout(limit, connection.send(request)).await;
-        let late = |_| {
-            let limit = humantime::format_duration(limit);
-            Lost::Unknown(format!("no answer within {limit}").into())
-        };
-        Ok((answered.map_err(late)??, connection))
+        let head = connection.send(request, self.answer_timeout).await?;
+        Ok((head, connection))
     }
 
     /// The same on a connection of its own.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::dial::Dialler;
-use super::http1::{Head, Request, Wire};
+use super::http1::{Failure, Head, Request, Wire};
 use crate::clock::Stopwatch;
 
 /// How often connections are looked after while one may be kept: every second, as a rule.
@@ -194,13 +194,20 @@ async fn tend(pool: Weak<Pool>, thread: ThreadId, pause: Duration) {
 }
 
 impl Connection {
-    /// Sends a request and waits for the head of its answer. Dropped on the way, it closes the connection.
+    /// Sends a request and waits so long for the head of its answer. Dropped on the way, it closes the connection.
     ///
     /// # Errors
     /// Any [`Lost`] but that there was no connection.
-    pub(super) async fn send(&mut self, request: &Request) -> Result<Head, Lost> {
+    pub(super) async fn send(&mut self, request: &Request, limit: Duration) -> Result<Head, Lost> {
         let wire = &mut self.wire;
-        wire.send(request).await.map_err(|why| {
+        wire.send(request, limit).await.map_err(|failure| {
+            let why = match failure {
+                Failure::Broken(why) => why,
+                Failure::Late => {
+                    let limit = humantime::format_duration(limit);
+                    return Lost::Unknown(format!("no answer within {limit}").into());
+                }
+            };
             if wire.is_unsent() {
                 Lost::Unsent(why)
             } else if wire.is_stale() {

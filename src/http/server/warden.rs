@@ -35,8 +35,9 @@ impl Warden {
         let this = Rc::downgrade(self);
         let pause = patience.idle.min(patience.send) / policy::CONNECTION_LOOKS;
         tokio::task::spawn_local(async move {
+            let mut looks = tokio::time::interval(pause);
             loop {
-                tokio::time::sleep(pause).await;
+                looks.tick().await;
                 let Some(this) = this.upgrade() else { return };
                 this.each(|activity| activity.is_looked_at(patience));
             }

@@ -16,6 +16,7 @@ use super::chunks::Part;
 use super::head::{self, Framing, Head};
 use crate::app::outbound::first_cause;
 use crate::app::upstream::dial::Stream;
+use crate::clock::Alarm;
 use crate::policy;
 
 /// Bytes that are read at once. It is doubled as long as more is there, up to as many as a head may have.
@@ -29,6 +30,20 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why an exchange failed, for the log.
 type Why = Cow<'static, str>;
+
+/// How an exchange failed.
+pub(in crate::app::upstream) enum Failure {
+    /// No answer came in time.
+    Late,
+    /// Its connection did.
+    Broken(Why),
+}
+
+impl From<Why> for Failure {
+    fn from(why: Why) -> Self {
+        Self::Broken(why)
+    }
+}
 
 /// A connection. Dropped, it is closed.
 pub(in crate::app::upstream) struct Wire {
@@ -47,6 +62,7 @@ pub(in crate::app::upstream) struct Wire {
     /// No other request goes on it.
     is_last: bool,
     reach: Reach,
+    alarm: Alarm,
 }
 
 /// How far the latest exchange has come, in bytes above TLS. What is written is counted as sent, also while it still lies
@@ -74,15 +90,20 @@ impl Wire {
             coming: Framing::Length(0),
             is_last: false,
             reach: Reach::default(),
+            alarm: Alarm::default(),
         }
     }
 
-    /// Sends a request and waits for the head of its answer. Dropped on the way, it leaves a connection that can only be
-    /// closed.
+    /// Sends a request and waits so long for the head of its answer. Dropped on the way, it leaves a connection that can
+    /// only be closed.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(in crate::app::upstream) async fn send(&mut self, request: &Request) -> Result<Head, Why> {
+    pub(in crate::app::upstream) async fn send(
+        &mut self,
+        request: &Request,
+        limit: Duration,
+    ) -> Result<Head, Failure> {
         self.unsent = [request.head.clone(), request.body.clone()];
         self.is_flushed = false;
         self.is_of_head = request.is_of_head;
@@ -91,7 +112,12 @@ impl Wire {
             is_later: self.reach.is_heard,
             ..Reach::default()
         };
-        poll_fn(|cx| self.poll_head(cx)).await
+        self.alarm.set(limit);
+        poll_fn(|cx| match self.poll_head(cx) {
+            Poll::Ready(read) => Poll::Ready(read.map_err(Failure::from)),
+            Poll::Pending => self.alarm.poll(cx).map(|()| Err(Failure::Late)),
+        })
+        .await
     }
 
     /// Whether nothing of the latest request was sent.
@@ -298,6 +324,8 @@ mod tests {
     use super::*;
     use crate::app::upstream::peer_tests::{run, upstream};
 
+    const PATIENCE: Duration = Duration::from_secs(10);
+
     #[test]
     fn the_room_of_a_large_answer_is_not_held_at_rest() {
         const LARGE: usize = 1 << 20;
@@ -316,7 +344,7 @@ mod tests {
             let mut wire = Wire::new(Stream::Clear(stream));
             let request = Request::new("GET", b"GET / HTTP/1.1\r\n".to_vec(), Bytes::new());
             for _ in 0..2 {
-                assert!(wire.send(&request).await.is_ok());
+                assert!(wire.send(&request, PATIENCE).await.is_ok());
                 let (mut length, mut most) = (0, 0);
                 while let Some(piece) = wire.piece().await {
                     length += piece.expect("a piece").len();

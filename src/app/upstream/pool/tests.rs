@@ -44,7 +44,7 @@ fn request() -> Request {
 
 /// Asks on this connection, and reads all of the answer; tells its number.
 async fn ask(connection: &mut Connection) -> String {
-    assert!(connection.send(&request()).await.is_ok());
+    assert!(connection.send(&request(), MINUTE).await.is_ok());
     let mut body = Vec::new();
     while let Some(piece) = connection.piece().await {
         body.extend_from_slice(&piece.expect("a piece"));
@@ -150,7 +150,7 @@ fn a_connection_that_is_not_at_rest_is_closed_and_nobody_else_gets_it() {
         run(async {
             let pool = pool(address, 2, MINUTE);
             let mut busy = connection(&pool).await;
-            assert!(busy.send(&request()).await.is_ok(), "{said}");
+            assert!(busy.send(&request(), MINUTE).await.is_ok(), "{said}");
             let piece = busy.piece().await.expect("a piece").expect("a piece");
             assert_eq!(piece, "ok");
             busy.give_back();
