@@ -43,9 +43,14 @@ impl Clock {
 
     /// Now. To be read once a request, so that all its decisions agree.
     pub fn now(&self) -> Timestamp {
+        self.at(Stopwatch::start())
+    }
+
+    /// The same, where something begins to be measured now.
+    pub fn at(&self, now: Stopwatch) -> Timestamp {
         let millis = match &*self.0 {
             Kind::System { origin, ahead } => {
-                let elapsed = whole_millis(origin.elapsed());
+                let elapsed = whole_millis(now.0.duration_since(*origin));
                 let shown = Self::system_now().millis();
                 elapsed
                     + ahead
@@ -104,6 +109,11 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+
+    /// Time between then and when another one was started.
+    pub fn until(self, later: Self) -> Duration {
+        later.0.saturating_duration_since(self.0)
+    }
 }
 
 /// A timer that is set again and again, later each time: that costs a tenth of a new one.
@@ -111,9 +121,9 @@ impl Stopwatch {
 pub struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Sets it to go off in so long.
-    pub fn set(&mut self, after: Duration) {
-        let at = tokio::time::Instant::now() + after;
+    /// Sets it to go off so long after `since`.
+    pub fn set(&mut self, since: Stopwatch, after: Duration) {
+        let at = (since.0 + after).into();
         match &mut self.0 {
             Some(sleep) => sleep.as_mut().reset(at),
             None => self.0 = Some(Box::pin(tokio::time::sleep_until(at))),
@@ -185,7 +195,7 @@ mod tests {
             let (hour, soon) = (Duration::from_secs(3_600), Duration::from_millis(1));
             let mut alarm = Alarm::default();
             for after in [hour, 2 * hour, soon, soon] {
-                alarm.set(after);
+                alarm.set(Stopwatch::start(), after);
                 let at_once = alarm.poll(&mut Context::from_waker(Waker::noop()));
                 assert!(at_once.is_pending());
                 if after == soon {

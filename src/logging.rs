@@ -52,8 +52,8 @@ pub fn start(format: LogFormat) -> Log {
     let logger = env_logger::Builder::new()
         .parse_filters(&filter)
         .format(move |line, record| {
-            let time = stamp::of(Clock::system_now());
-            layout.write(line, &time, record)
+            let now = Clock::system_now();
+            stamp::of(now, |time| layout.write(line, time, record))
         })
         .target(env_logger::Target::Pipe(Box::new(Inlet(Arc::clone(
             &lines,

@@ -68,7 +68,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Whoever takes nothing of an answer for so long loses its connection: what nginx gives.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// A connection is looked at so often in the time that it may keep others waiting.
-pub const CONNECTION_LOOKS: u32 = 4;
+pub const CONNECTION_LOOKS: u32 = 15;
 /// Bytes that are kept of what a client sends behind a request that is being answered; then it waits to send more.
 pub const PIPELINED: usize = 64 * 1024;
 /// How long a connection that is closed may take to read the last word.

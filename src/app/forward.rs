@@ -170,7 +170,9 @@ impl App {
         Ok(Course::Errand(Box::new(Errand {
             app: Arc::clone(self),
             link: Arc::clone(link),
-            open: claim.open(&call, lifetime, link.url().as_str()),
+            open: claim
+                .open(&call, lifetime, link.url().as_str())
+                .map(Box::new),
             call,
             claim,
             is_resumed,

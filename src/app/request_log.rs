@@ -174,18 +174,21 @@ struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, exchange: Arc<Exchange>, most: usize) -> Vec<Arc<Exchange>> {
+    /// Gives the oldest, if it is forgotten for this one, and others, if that takes more.
+    fn push(
+        &mut self,
+        exchange: Arc<Exchange>,
+        most: usize,
+    ) -> (Option<Arc<Exchange>>, Vec<Arc<Exchange>>) {
         self.weight += exchange.weight();
         self.exchanges.push_back(exchange);
-        let mut gone = Vec::new();
-        while self.exchanges.len() > most || self.weight > policy::REQUEST_LOG_BYTES {
-            let Some(oldest) = self.exchanges.pop_front() else {
-                break;
-            };
+        let mut forget = || {
+            let is_full = self.exchanges.len() > most || self.weight > policy::REQUEST_LOG_BYTES;
+            let oldest = is_full.then(|| self.exchanges.pop_front()).flatten()?;
             self.weight -= oldest.weight();
-            gone.push(oldest);
-        }
-        gone
+            Some(oldest)
+        };
+        (forget(), std::iter::from_fn(forget).collect())
     }
 }
 

@@ -12,8 +12,16 @@ const TIME_CHARS: usize = 8;
 
 /// One base62 character for a random byte, or none for one that would make some characters likelier than others.
 pub fn base62_of_random(byte: u8) -> Option<u8> {
-    const FAIR: u8 = 62 * 4;
-    (byte < FAIR).then(|| BASE62[usize::from(byte % 62)])
+    const FAIR: usize = 62 * 4;
+    const CHARACTERS: [u8; FAIR] = {
+        let (mut characters, mut at) = ([0; FAIR], 0);
+        while at < FAIR {
+            characters[at] = BASE62[at % 62];
+            at += 1;
+        }
+        characters
+    };
+    CHARACTERS.get(usize::from(byte)).copied()
 }
 
 /// `number` in base62, most significant first, left-padded with `0`; digits beyond `N` are dropped.

@@ -5,7 +5,7 @@ mod members;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
@@ -21,6 +21,7 @@ use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::forward::Reached;
 use crate::app::request_log::{Captured, Exchange};
 use crate::app::{App, Face, KeyEntry};
+use crate::clock::Stopwatch;
 use crate::domain::fault::Fault;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::limit::Scope;
@@ -43,7 +44,7 @@ pub(super) enum Note {
 /// counted and kept for the Dashboard.
 pub(super) struct AccessLine {
     app: Arc<App>,
-    started: Instant,
+    started: Stopwatch,
     /// Where it is counted; those of monitors are logged only.
     face: Option<Face>,
     /// What a developer may want to look back on.
@@ -56,7 +57,7 @@ impl AccessLine {
         app: &Arc<App>,
         request: &ServiceRequest,
         request_id: &HeaderValue,
-        at: Timestamp,
+        (started, at): (Stopwatch, Timestamp),
         face: Option<Face>,
     ) -> Self {
         let is_kept = matches!(face, Some(Face::Api | Face::Docs));
@@ -78,7 +79,7 @@ impl AccessLine {
         };
         Self {
             app: Arc::clone(app),
-            started: Instant::now(),
+            started,
             face,
             is_kept,
             exchange: Arc::new(exchange),

@@ -34,6 +34,7 @@ use super::server::Activity;
 use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::upstream::Link;
 use crate::app::{self, App, KeyEntry, Who};
+use crate::clock::Stopwatch;
 use crate::domain::id::SessionId;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::limit::Scope;
@@ -57,7 +58,7 @@ pub(super) struct Visit {
     /// The session whose client secret was shown.
     buyer: Result<SessionId, Refusal>,
     /// Of a request that came in by the Dashboard's door.
-    pub(super) by_door: Option<ByDoor>,
+    pub(super) by_door: Option<Box<ByDoor>>,
     pub(super) idempotency_key: Result<Option<IdempotencyKey>, Refusal>,
     pub(super) body: Result<Bytes, Refusal>,
 }
@@ -130,14 +131,16 @@ impl Gate {
         mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
-        let now = self.app.clock.now();
+        let started = Stopwatch::start();
+        let now = self.app.clock.at(started);
         let running = connection_of(&request).map(|activity| activity.begins());
         let (is_last, version) = (is_last(&request), request.version());
         let request_id = self.request_ids.of(request.headers(), now);
         let face = Face::of(routed_path(&request), request.headers());
         let counted = self.counted_as(face, routed_path(&request));
         let target = (face == Face::Page).then(|| target_of(&request));
-        let mut line = AccessLine::new(&self.app, &request, &request_id, now, counted);
+        let came = (started, now);
+        let mut line = AccessLine::new(&self.app, &request, &request_id, came, counted);
         let origin = allowed_origin(request.headers(), &self.app.settings.allow_origin);
         let idempotency_key = body::idempotency_key(request.method(), request.headers());
         let usable_key = idempotency_key.as_ref().ok().and_then(Option::as_ref);

@@ -6,6 +6,7 @@ use actix_web::http::header::{
     ORIGIN, VARY,
 };
 
+use actix_web::web::Bytes;
 use parking_lot::Mutex;
 
 use crate::config::Origin;
@@ -33,6 +34,9 @@ const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-I
 pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, OPTIONS";
 /// Every method that an upstream may take.
 pub(super) const UPSTREAM_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Bytes that the values of the limit headers take, but that of the policy.
+const USUAL_VALUES: usize = 96;
 
 /// The numbers an answer tells.
 #[derive(Clone, Copy, Debug)]
@@ -67,38 +71,44 @@ impl LimitHeaders {
         latest.1.clone()
     }
 
+    /// Puts them on an answer, which has none of them yet.
     pub(super) fn write(&self, told: &Told, now: Timestamp, headers: &mut HeaderMap) {
-        let (spoken, policy, rates) = match told {
+        let both;
+        let (spoken, policy, allowances) = match told {
             Told::Key { standing, refused } => {
                 let limits = Limits {
                     per_minute: standing.minute.limit,
                     per_day: standing.day.limit,
                     concurrent: standing.concurrent,
                 };
-                let policy = self.policy_of(limits);
-                let rates = rates(&[standing.minute, standing.day], now);
-                (refused.unwrap_or_else(|| standing.nearest()), policy, rates)
+                let spoken = refused.unwrap_or_else(|| standing.nearest());
+                both = [standing.minute, standing.day];
+                (spoken, self.policy_of(limits), &both[..])
             }
             Told::Address(allowance) => {
-                let policy = format!(
-                    "\"address\";q={};w={}",
-                    allowance.limit,
-                    policy::MINUTE.as_secs()
-                );
-                (
-                    *allowance,
-                    value(policy),
-                    rates(std::slice::from_ref(allowance), now),
-                )
+                let policy = address_policy(allowance);
+                (*allowance, policy, std::slice::from_ref(allowance))
             }
         };
-        headers.insert(LIMIT, spoken.limit.into());
-        headers.insert(REMAINING, spoken.remaining.into());
         // A request that took long may outlive its window.
-        headers.insert(RESET, spoken.resets_at.max(now).unix_seconds_up().into());
-        headers.insert(SCOPE, HeaderValue::from_static(spoken.scope.as_str()));
-        headers.insert(POLICY, policy);
-        headers.insert(RATE_LIMIT, value(rates));
+        let reset = spoken.resets_at.max(now).unix_seconds_up();
+        let (mut text, mut number) = (Vec::with_capacity(USUAL_VALUES), itoa::Buffer::new());
+        let mut ends = [0; 3];
+        let numbers = [spoken.limit.into(), spoken.remaining.into(), reset];
+        for (end, told) in ends.iter_mut().zip(numbers) {
+            text.extend_from_slice(number.format::<u64>(told).as_bytes());
+            *end = text.len();
+        }
+        push_rates(&mut text, allowances, now);
+        // All of them lie in one piece of memory.
+        let text = Bytes::from(text);
+        let [limit, remaining, reset] = ends;
+        headers.append(LIMIT, value(text.slice(..limit)));
+        headers.append(REMAINING, value(text.slice(limit..remaining)));
+        headers.append(RESET, value(text.slice(remaining..reset)));
+        headers.append(SCOPE, HeaderValue::from_static(spoken.scope.as_str()));
+        headers.append(POLICY, policy);
+        headers.append(RATE_LIMIT, value(text.slice(reset..)));
     }
 }
 
@@ -116,25 +126,29 @@ fn key_policy(limits: Limits) -> HeaderValue {
     value(text)
 }
 
-/// What is left of each, and in how many seconds the whole is back.
-fn rates(allowances: &[Allowance], now: Timestamp) -> String {
-    let mut text = String::with_capacity(64);
-    let mut number = itoa::Buffer::new();
-    for allowance in allowances {
-        let wait = seconds_up(allowance.resets_at.since(now));
-        text.push_str(if text.is_empty() { "\"" } else { ", \"" });
-        text.push_str(allowance.scope.as_str());
-        text.push_str("\";r=");
-        text.push_str(number.format(allowance.remaining));
-        text.push_str(";t=");
-        text.push_str(number.format(wait));
-    }
-    text
+fn address_policy(allowance: &Allowance) -> HeaderValue {
+    let window = policy::MINUTE.as_secs();
+    value(format!("\"address\";q={};w={window}", allowance.limit))
 }
 
-fn value(text: String) -> HeaderValue {
+/// Says what is left of each, and in how many seconds the whole is back.
+fn push_rates(text: &mut Vec<u8>, allowances: &[Allowance], now: Timestamp) {
+    let (mut number, mut before) = (itoa::Buffer::new(), "\"");
+    for allowance in allowances {
+        let mut say = |word: &str| text.extend_from_slice(word.as_bytes());
+        say(before);
+        say(allowance.scope.as_str());
+        say("\";r=");
+        say(number.format(allowance.remaining));
+        say(";t=");
+        say(number.format(seconds_up(allowance.resets_at.since(now))));
+        before = ", \"";
+    }
+}
+
+fn value(text: impl Into<Bytes>) -> HeaderValue {
     // Digits, quotes and names of ours are valid; an empty value is the worst that could come.
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_maybe_shared(text.into()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// The origin of the page that asks, if it is an allowed one.

@@ -27,7 +27,7 @@ pub struct Errand {
     pub(super) call: Call,
     pub(super) claim: Claim,
     /// What is kept of a request under an idempotency key while nobody knows what came of it.
-    pub(super) open: Option<OpenClaim>,
+    pub(super) open: Option<Box<OpenClaim>>,
     /// It went up before, and nobody here knows what became of it.
     pub(super) is_resumed: bool,
     pub(super) request: Request,
@@ -86,13 +86,13 @@ impl Errand {
     }
 
     /// Goes the way of [`Errand::run_once`] in a task of its own, which does not end with the client's connection.
-    async fn run_attended(self: Box<Self>, open: OpenClaim, passage: Passage) -> Outcome {
+    async fn run_attended(self: Box<Self>, open: Box<OpenClaim>, passage: Passage) -> Outcome {
         let (next, id) = (next(&self.call, &self.link), self.call.request_id.clone());
         let (attended, attendant) = self.app.attendance.begin();
         let runtime = self.app.runtime().clone();
         let request_id = id.clone();
         let work = runtime.spawn(async move {
-            let outcome = self.run_once(open, passage).await;
+            let outcome = self.run_once(*open, passage).await;
             if attended.was_left() {
                 log_unattended(&request_id, outcome.reached);
             }

@@ -27,12 +27,14 @@ impl Fields {
 
     /// Adds a field that we say, of a good name in small letters, whose value comes in parts. What can't be a value is left
     /// out.
+    #[inline]
     pub fn say(&mut self, name: &'static str, value: &[&[u8]]) {
         if value.iter().all(|part| is_value(part)) {
             self.put(name, value);
         }
     }
 
+    #[inline]
     fn put(&mut self, name: &str, value: &[&[u8]]) {
         let length = value.iter().map(|part| part.len()).sum::<usize>();
         self.0

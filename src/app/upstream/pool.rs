@@ -43,8 +43,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn is_older_than(&self, span: Duration) -> bool {
-        self.since.elapsed() >= span
+    fn is_older_than(&self, span: Duration, now: Stopwatch) -> bool {
+        self.since.until(now) >= span
     }
 }
 
@@ -52,6 +52,8 @@ impl Kept {
 /// until the other side reads it.
 pub(super) struct Connection {
     wire: Box<Wire>,
+    /// Since when.
+    since: Stopwatch,
     /// Who keeps it afterwards; None of one that is for a single request.
     home: Option<Home>,
 }
@@ -89,17 +91,17 @@ impl Pool {
     /// # Errors
     /// [`Lost::Unconnected`]
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Connection, Lost> {
-        let thread = std::thread::current().id();
-        let wire = match self.take(thread) {
-            Some(wire) => wire,
+        let (thread, now) = (std::thread::current().id(), Stopwatch::start());
+        let (wire, since) = match self.take(thread, now) {
+            Some(wire) => (wire, now),
             // In a box, since most requests find a connection.
-            None => Box::pin(self.connect()).await?,
+            None => (Box::pin(self.connect()).await?, Stopwatch::start()),
         };
         let home = Some(Home {
             pool: Arc::clone(self),
             thread,
         });
-        Ok(Connection { wire, home })
+        Ok(Connection { wire, since, home })
     }
 
     /// A new connection for a single request.
@@ -108,14 +110,18 @@ impl Pool {
     /// [`Lost::Unconnected`]
     pub(super) async fn single(&self) -> Result<Connection, Lost> {
         let wire = Box::pin(self.connect()).await?;
-        Ok(Connection { wire, home: None })
+        Ok(Connection {
+            wire,
+            since: Stopwatch::start(),
+            home: None,
+        })
     }
 
     /// The connection that was used last, of those that are at rest.
-    fn take(&self, thread: ThreadId) -> Option<Box<Wire>> {
+    fn take(&self, thread: ThreadId, now: Stopwatch) -> Option<Box<Wire>> {
         loop {
             let mut latest = self.with_shelf(thread, |shelf| shelf.kept.pop())?;
-            if latest.is_older_than(self.span) {
+            if latest.is_older_than(self.span, now) {
                 latest.wire.leave();
                 // Those before it are older.
                 self.close_old(thread);
@@ -152,7 +158,8 @@ impl Pool {
     /// lock is held meanwhile.
     fn close_old(&self, thread: ThreadId) {
         let mut kept = self.with_shelf(thread, |shelf| std::mem::take(&mut shelf.kept));
-        let old = kept.partition_point(|kept| kept.is_older_than(self.span));
+        let now = Stopwatch::start();
+        let old = kept.partition_point(|kept| kept.is_older_than(self.span, now));
         kept.drain(..old).for_each(|kept| kept.wire.leave());
         kept.retain_mut(|kept| kept.wire.is_at_rest());
         self.with_shelf(thread, |shelf| shelf.kept = kept);
@@ -194,28 +201,31 @@ async fn tend(pool: Weak<Pool>, thread: ThreadId, pause: Duration) {
 }
 
 impl Connection {
-    /// Sends a request and waits so long for the head of its answer. Dropped on the way, it closes the connection.
+    /// Sends the request that it was taken for, and waits so long for the head of its answer. Dropped on the way, it closes
+    /// the connection.
     ///
     /// # Errors
     /// Any [`Lost`] but that there was no connection.
     pub(super) async fn send(&mut self, request: &Request, limit: Duration) -> Result<Head, Lost> {
         let wire = &mut self.wire;
-        wire.send(request, limit).await.map_err(|failure| {
-            let why = match failure {
-                Failure::Broken(why) => why,
-                Failure::Late => {
-                    let limit = humantime::format_duration(limit);
-                    return Lost::Unknown(format!("no answer within {limit}").into());
+        wire.send(request, self.since, limit)
+            .await
+            .map_err(|failure| {
+                let why = match failure {
+                    Failure::Broken(why) => why,
+                    Failure::Late => {
+                        let limit = humantime::format_duration(limit);
+                        return Lost::Unknown(format!("no answer within {limit}").into());
+                    }
+                };
+                if wire.is_unsent() {
+                    Lost::Unsent(why)
+                } else if wire.is_stale() {
+                    Lost::Stale(why)
+                } else {
+                    Lost::Unknown(why)
                 }
-            };
-            if wire.is_unsent() {
-                Lost::Unsent(why)
-            } else if wire.is_stale() {
-                Lost::Stale(why)
-            } else {
-                Lost::Unknown(why)
-            }
-        })
+            })
     }
 
     /// The next piece of the answer's body; None at its end.

@@ -14,6 +14,19 @@ pub(super) fn may_hide(bytes: &[u8]) -> bool {
     !is_plain || has_named(bytes) || has_start_of_secret(bytes) || has_digits_of_card(bytes)
 }
 
+/// Bytes that stand before the `_` with which a secret may begin.
+const ENDS: [bool; 256] = {
+    let (mut ends, mut at) = ([false; 256], 0);
+    while at < SECRETS.len() {
+        let start = SECRETS[at].as_bytes();
+        if let [.., end, b'_'] = start {
+            ends[*end as usize] = true;
+        }
+        at += 1;
+    }
+    ends
+};
+
 /// Whether a value stands under a name for which it is to be hidden.
 fn has_named(bytes: &[u8]) -> bool {
     memchr2_iter(b':', b'=', bytes).any(|at| named::value_at(bytes, at).is_some())
@@ -25,8 +38,10 @@ fn has_start_of_secret(bytes: &[u8]) -> bool {
         others.map(|start| Finder::new(start.as_bytes())).collect()
     });
     let ends_start = |at: usize| {
+        // Most words end otherwise.
+        let may = at > 0 && ENDS[usize::from(bytes[at - 1])];
         let mut starts = SECRETS.iter().filter(|start| start.ends_with('_'));
-        starts.any(|start| bytes[..=at].ends_with(start.as_bytes()))
+        may && starts.any(|start| bytes[..=at].ends_with(start.as_bytes()))
     };
     memchr_iter(b'_', bytes).any(ends_start)
         || OTHERS.iter().any(|start| start.find(bytes).is_some())

@@ -44,8 +44,8 @@ pub(super) struct Entry {
     pub(super) key: Option<Arc<KeyEntry>>,
     /// Set when the request goes no further than the gate.
     pub(super) turned_away: Option<Refusal>,
-    /// Of a request that came in by the Dashboard's door.
-    pub(super) by_door: Option<ByDoor>,
+    /// Of a request that came in by the Dashboard's door. In a box, since few do.
+    pub(super) by_door: Option<Box<ByDoor>>,
     /// What it sends is read to its end: it comes from somebody known, or goes where anybody may send something.
     pub(super) is_heard: bool,
     /// What is to go wrong with it because somebody asked the mock for it.
@@ -284,10 +284,12 @@ impl Gate {
         let operator = door::tokens(request.headers(), app)
             .into_iter()
             .find_map(|token| app.operators.find(&token, now));
-        let by_door = |operator| ByDoor {
-            operator,
-            from,
-            _made_here: (),
+        let by_door = |operator| {
+            Box::new(ByDoor {
+                operator,
+                from,
+                _made_here: (),
+            })
         };
         let is_free = operator.is_some() || door::is_asset(path);
         if is_free && host.is_ok() {

@@ -20,8 +20,10 @@ pub(in crate::http) struct Activity {
     begun: Cell<u64>,
     /// Whoever waits for the end of one.
     waiting: Cell<Option<Waker>>,
-    /// Since when none runs.
-    quiet: Cell<Stopwatch>,
+    /// How many had begun, and how many ran, at the latest look at which one of these was news.
+    seen: Cell<(u64, u64)>,
+    /// When that was.
+    since: Cell<Stopwatch>,
     answers: RefCell<Vec<Weak<Answer>>>,
     /// What it is answered just now is its last answer.
     ends: Cell<bool>,
@@ -52,7 +54,8 @@ impl Activity {
             running: Cell::new(0),
             begun: Cell::new(0),
             waiting: Cell::new(None),
-            quiet: Cell::new(Stopwatch::start()),
+            seen: Cell::new((0, 0)),
+            since: Cell::new(Stopwatch::start()),
             answers: RefCell::default(),
             ends: Cell::new(false),
             is_deaf: Cell::new(false),
@@ -144,8 +147,13 @@ impl Activity {
         self.is_overdue.get()
     }
 
+    /// Whether nothing has happened for so long, as far as looks tell: the time is read at looks, not at requests.
     fn is_idle(&self, most: Duration) -> bool {
-        self.running.get() == 0 && self.quiet.get().elapsed() >= most
+        let now = (self.begun.get(), self.running.get());
+        if self.seen.replace(now) != now {
+            self.since.set(Stopwatch::start());
+        }
+        self.running.get() == 0 && self.since.get().elapsed() >= most
     }
 
     fn is_stuck(&self, most: Duration) -> bool {
@@ -170,9 +178,6 @@ impl Drop for Running {
         self.0.running.set(left);
         if let Some(waiting) = self.0.waiting.take() {
             waiting.wake();
-        }
-        if left == 0 {
-            self.0.quiet.set(Stopwatch::start());
         }
     }
 }

@@ -16,7 +16,7 @@ use super::chunks::Part;
 use super::head::{self, Framing, Head};
 use crate::app::outbound::first_cause;
 use crate::app::upstream::dial::Stream;
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Stopwatch};
 use crate::policy;
 
 /// Bytes that are read at once. It is doubled as long as more is there, up to as many as a head may have.
@@ -94,14 +94,15 @@ impl Wire {
         }
     }
 
-    /// Sends a request and waits so long for the head of its answer. Dropped on the way, it leaves a connection that can
-    /// only be closed.
+    /// Sends a request and waits from now on so long for the head of its answer. Dropped on the way, it leaves a connection
+    /// that can only be closed.
     ///
     /// # Errors
     /// Why there is no answer.
     pub(in crate::app::upstream) async fn send(
         &mut self,
         request: &Request,
+        now: Stopwatch,
         limit: Duration,
     ) -> Result<Head, Failure> {
         self.unsent = [request.head.clone(), request.body.clone()];
@@ -112,7 +113,7 @@ impl Wire {
             is_later: self.reach.is_heard,
             ..Reach::default()
         };
-        self.alarm.set(limit);
+        self.alarm.set(now, limit);
         poll_fn(|cx| match self.poll_head(cx) {
             Poll::Ready(read) => Poll::Ready(read.map_err(Failure::from)),
             Poll::Pending => self.alarm.poll(cx).map(|()| Err(Failure::Late)),
@@ -344,7 +345,11 @@ mod tests {
             let mut wire = Wire::new(Stream::Clear(stream));
             let request = Request::new("GET", b"GET / HTTP/1.1\r\n".to_vec(), Bytes::new());
             for _ in 0..2 {
-                assert!(wire.send(&request, PATIENCE).await.is_ok());
+                assert!(
+                    wire.send(&request, Stopwatch::start(), PATIENCE)
+                        .await
+                        .is_ok()
+                );
                 let (mut length, mut most) = (0, 0);
                 while let Some(piece) = wire.piece().await {
                     length += piece.expect("a piece").len();

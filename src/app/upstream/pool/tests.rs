@@ -117,7 +117,10 @@ fn an_old_connection_gets_no_request_and_nor_do_those_before_it() {
             ask(connection).await;
         }
         connections.into_iter().for_each(Connection::give_back);
-        assert!(pool.take(std::thread::current().id()).is_none());
+        assert!(
+            pool.take(std::thread::current().id(), Stopwatch::start())
+                .is_none()
+        );
         assert!(
             pool.shelves
                 .lock()
@@ -155,7 +158,10 @@ fn a_connection_that_is_not_at_rest_is_closed_and_nobody_else_gets_it() {
             assert_eq!(piece, "ok");
             busy.give_back();
             assert_eq!(closing.recv().await, Some(()), "{said}");
-            assert!(pool.take(std::thread::current().id()).is_none());
+            assert!(
+                pool.take(std::thread::current().id(), Stopwatch::start())
+                    .is_none()
+            );
         });
     }
 }
@@ -186,7 +192,7 @@ fn what_comes_on_a_connection_at_rest_ends_it() {
             assert_eq!(heard.recv().await, Some(()));
             // The runtime looks at its connections now and then.
             let thread = std::thread::current().id();
-            while let Some(wire) = pool.take(thread) {
+            while let Some(wire) = pool.take(thread, Stopwatch::start()) {
                 pool.put(thread, wire);
                 tokio::task::yield_now().await;
             }
