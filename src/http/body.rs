@@ -30,13 +30,13 @@ pub(super) fn idempotency_key(
     if !matches!(*method, Method::POST | Method::PATCH) {
         return Ok(None);
     }
-    let name = if headers.contains_key(IDEMPOTENCY_KEY) {
-        IDEMPOTENCY_KEY
-    } else {
-        X_IDEMPOTENCY_KEY
-    };
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY);
+    let mut first = values.next();
+    if first.is_none() {
+        values = headers.get_all(X_IDEMPOTENCY_KEY);
+        first = values.next();
+    }
+    match (first, values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => IdempotencyKey::parse(value.as_bytes()).map(Some),
         (Some(_), Some(_)) => Err(Refusal::IdempotencyKeyInvalid {

@@ -89,7 +89,7 @@ impl Body {
             Ok(None) => {
                 flow.turn.note(true);
                 if let Some(flow) = self.flow.take() {
-                    flow.connection.give_back();
+                    flow.connection.give_back(flow.turn.link().pool());
                 }
                 return None;
             }

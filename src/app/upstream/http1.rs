@@ -19,7 +19,7 @@ const JOINED: usize = 4 * 1024;
 #[derive(Clone)]
 pub struct Request {
     /// Up to the empty line, and the body if it is short.
-    head: Bytes,
+    head: Vec<u8>,
     /// The body if it is not.
     body: Bytes,
     is_of_head: bool,
@@ -34,10 +34,16 @@ impl Request {
             head.extend_from_slice(&body);
         }
         Self {
-            head: head.into(),
+            head,
             body: if is_joined { Bytes::new() } else { body },
             is_of_head: method == "HEAD",
         }
+    }
+
+    /// What is left of it when so many bytes of its head are written.
+    fn rest(&self, written: usize) -> [Bytes; 2] {
+        let head = Bytes::copy_from_slice(&self.head[written..]);
+        [head, self.body.clone()]
     }
 
     /// What goes out first.

@@ -99,7 +99,6 @@ pub enum Again {
 
 /// The right to send one request, on a connection of its own. Dropped, it is given back.
 pub struct Passage {
-    link: Arc<Link>,
     place: OwnedSemaphorePermit,
     turn: Turn,
 }
@@ -145,6 +144,10 @@ impl Link {
     /// Where it is.
     pub const fn url(&self) -> &UpstreamUrl {
         &self.url
+    }
+
+    pub(super) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Whether a repetition under the same `Idempotency-Key` is done once.
@@ -223,7 +226,6 @@ impl Link {
         let asked = self.circuit.lock().ask(|| self.clock.now());
         let pass = asked.map_err(Busy::left_alone)?;
         Ok(Passage {
-            link: Arc::clone(self),
             place,
             turn: Turn::new(Arc::clone(self), pass),
         })
@@ -252,7 +254,7 @@ impl Passage {
     /// # Errors
     /// A [`Fault`] that says whether anything of the request can have arrived.
     pub async fn send(self, request: &Request, again: Again) -> Result<Answer, Fault> {
-        let link = Arc::clone(&self.link);
+        let link = self.turn.link();
         // In boxes is what few requests need.
         let first = match again {
             Again::Once => match link.pool.connection().await {
@@ -272,7 +274,7 @@ impl Passage {
                 return self.fail(Fault::OutcomeUnknown(why.into_owned()));
             }
         };
-        match Box::pin(link.exchange_alone(request)).await {
+        match Box::pin(self.turn.link().exchange_alone(request)).await {
             Ok(answer) => self.answer(answer, is_up),
             Err(Lost::Unconnected(why)) if !is_up => self.fail(Fault::NothingSent(why)),
             Err(Lost::Unsent(why)) if !is_up => self.fail(Fault::NothingSent(why.into_owned())),
@@ -296,7 +298,8 @@ impl Passage {
             502..=504 => self.turn.note(false),
             _ => self.turn.answered(),
         }
-        let has_end = head.is_chunked || self.link.url.is_https();
+        let link = self.turn.link();
+        let (is_https, pause) = (link.url.is_https(), link.answer_timeout);
         Ok(Answer {
             status: head.status,
             told_length: head.told_length,
@@ -304,8 +307,8 @@ impl Passage {
             body: Body::new(
                 head.length,
                 connection,
-                has_end,
-                self.link.answer_timeout,
+                head.is_chunked || is_https,
+                pause,
                 self.turn,
                 self.place,
             ),

@@ -54,14 +54,12 @@ pub(super) struct Connection {
     wire: Box<Wire>,
     /// Since when.
     since: Stopwatch,
-    /// Who keeps it afterwards; None of one that is for a single request.
-    home: Option<Home>,
+    /// Which thread keeps it afterwards; None of one that is for a single request.
+    home: Option<ThreadId>,
 }
 
-/// A thread's part of a pool.
-struct Home {
-    pool: Arc<Pool>,
-    thread: ThreadId,
+thread_local! {
+    static HERE: ThreadId = std::thread::current().id();
 }
 
 /// How an exchange failed.
@@ -90,17 +88,14 @@ impl Pool {
     ///
     /// # Errors
     /// [`Lost::Unconnected`]
-    pub(super) async fn connection(self: &Arc<Self>) -> Result<Connection, Lost> {
-        let (thread, now) = (std::thread::current().id(), Stopwatch::start());
+    pub(super) async fn connection(&self) -> Result<Connection, Lost> {
+        let (thread, now) = (HERE.with(|here| *here), Stopwatch::start());
         let (wire, since) = match self.take(thread, now) {
             Some(wire) => (wire, now),
             // In a box, since most requests find a connection.
             None => (Box::pin(self.connect()).await?, Stopwatch::start()),
         };
-        let home = Some(Home {
-            pool: Arc::clone(self),
-            thread,
-        });
+        let home = Some(thread);
         Ok(Connection { wire, since, home })
     }
 
@@ -233,13 +228,13 @@ impl Connection {
         self.wire.piece().await
     }
 
-    /// Gives it back for the next request, after the end of an answer.
-    pub(super) fn give_back(mut self) {
+    /// Gives it back to its pool for the next request, after the end of an answer.
+    pub(super) fn give_back(mut self, pool: &Arc<Pool>) {
         if !self.wire.is_at_rest() {
             return;
         }
         match self.home {
-            Some(Home { pool, thread }) => pool.put(thread, self.wire),
+            Some(thread) => pool.put(thread, self.wire),
             None => self.wire.leave(),
         }
     }

@@ -19,6 +19,10 @@ impl Turn {
         }
     }
 
+    pub(super) const fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     /// Notes what came of the request; the first word counts.
     pub(super) fn note(&mut self, ok: bool) {
         if let Some(pass) = self.pass.take() {

@@ -32,17 +32,17 @@ pub(super) enum Face {
 
 impl Face {
     pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
-        let wants_page = headers
-            .get(ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/html"));
+        let wants_page = || {
+            let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+            accept.is_some_and(|accept| accept.contains("text/html"))
+        };
         if checkout::name_in(path).is_some() {
             return Self::Buyer;
         }
-        match (door::leads_in(path), wants_page) {
-            (false, _) => Self::Api,
-            (true, false) => Self::Json,
-            (true, true) => Self::Page,
+        match door::leads_in(path) {
+            false => Self::Api,
+            true if wants_page() => Self::Page,
+            true => Self::Json,
         }
     }
 }

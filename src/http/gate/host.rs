@@ -50,18 +50,32 @@ fn is_host(text: &[u8]) -> bool {
 
 /// Whether this is a `reg-name` (RFC 3986, 3.2.2); an IPv4 address is one, too.
 fn is_name(name: &str) -> bool {
+    let plain = |part: &str| part.bytes().all(|byte| IS_PLAIN[usize::from(byte)]);
+    if plain(name) {
+        return true;
+    }
     let mut parts = name.split('%');
-    let plain = |part: &str| {
-        let is_plain =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
-        part.bytes().all(is_plain)
-    };
     let is_escaped = |part: &str| {
         let code = part.as_bytes().get(..2);
         code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
     };
     parts.next().is_none_or(plain) && parts.all(|part| is_escaped(part) && plain(part))
 }
+
+/// What stands for itself in a name: `unreserved` and `sub-delims` (RFC 3986, 2).
+const IS_PLAIN: [bool; 256] = {
+    let (mut plain, mut at) = ([false; 256], 0);
+    while at < 256 {
+        plain[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    let (marks, mut at) = (b"-._~!$&'()*+,;=", 0);
+    while at < marks.len() {
+        plain[marks[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
 
 #[cfg(test)]
 mod tests {

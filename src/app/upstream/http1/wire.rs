@@ -105,7 +105,6 @@ impl Wire {
         now: Stopwatch,
         limit: Duration,
     ) -> Result<Head, Failure> {
-        self.unsent = [request.head.clone(), request.body.clone()];
         self.is_flushed = false;
         self.is_of_head = request.is_of_head;
         self.coming = Framing::UntilEnd;
@@ -114,6 +113,10 @@ impl Wire {
             ..Reach::default()
         };
         self.alarm.set(now, limit);
+        // Nearly always its head can be written at once, from where it lies.
+        let begin = poll_fn(|cx| Poll::Ready(self.hand_over(&request.head, cx).unwrap_or(0)));
+        let written = begin.await;
+        self.unsent = request.rest(written);
         poll_fn(|cx| match self.poll_head(cx) {
             Poll::Ready(read) => Poll::Ready(read.map_err(Failure::from)),
             Poll::Pending => self.alarm.poll(cx).map(|()| Err(Failure::Late)),
@@ -256,33 +259,41 @@ impl Wire {
 
     /// Writes what can be written of the request. That it can't is told by whoever reads.
     fn write(&mut self, cx: &mut Context<'_>) {
-        if self.is_flushed || self.broke.is_some() {
-            return;
-        }
-        let why = loop {
-            let Some(bytes) = self.unsent.iter_mut().find(|bytes| !bytes.is_empty()) else {
+        while !self.is_flushed && self.broke.is_none() {
+            let Some(at) = self.unsent.iter().position(|bytes| !bytes.is_empty()) else {
                 match Pin::new(&mut self.stream).poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.is_flushed = true,
-                    Poll::Ready(Err(e)) => break first_cause(&e),
-                    Poll::Pending => (),
+                    Poll::Ready(Err(e)) => self.broke = Some(first_cause(&e)),
+                    Poll::Pending => return,
                 }
-                return;
+                continue;
             };
-            match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-                Poll::Ready(Ok(0)) => break "it takes nothing more".to_owned(),
-                Poll::Ready(Ok(length)) => {
-                    bytes.advance(length);
-                    self.reach.is_sent = true;
-                }
-                Poll::Ready(Err(e)) => {
-                    // TLS makes several writes of one, of which some may have gone out.
-                    self.reach.is_sent |= self.stream.is_tls();
-                    break first_cause(&e);
-                }
-                Poll::Pending => return,
+            let mut bytes = std::mem::take(&mut self.unsent[at]);
+            let written = self.hand_over(&bytes, cx);
+            bytes.advance(written.unwrap_or(0));
+            self.unsent[at] = bytes;
+            if written.is_none() {
+                return;
             }
-        };
-        self.broke = Some(why);
+        }
+    }
+
+    /// Writes some of these bytes. None where nothing can be written now, or any more.
+    fn hand_over(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Option<usize> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(0)) => self.broke = Some("it takes nothing more".to_owned()),
+            Poll::Ready(Ok(length)) => {
+                self.reach.is_sent = true;
+                return Some(length);
+            }
+            Poll::Ready(Err(e)) => {
+                // TLS makes several writes of one, of which some may have gone out.
+                self.reach.is_sent |= self.stream.is_tls();
+                self.broke = Some(first_cause(&e));
+            }
+            Poll::Pending => (),
+        }
+        None
     }
 
     /// Why there is no more to read.

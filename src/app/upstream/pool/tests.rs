@@ -60,8 +60,8 @@ fn a_request_goes_on_the_connection_that_was_used_last() {
         let (mut one, mut other) = (connection(&pool).await, connection(&pool).await);
         let (first, second) = (ask(&mut one).await, ask(&mut other).await);
         assert_ne!(first, second);
-        one.give_back();
-        other.give_back();
+        one.give_back(&pool);
+        other.give_back(&pool);
         let mut latest = connection(&pool).await;
         assert_eq!(ask(&mut latest).await, second);
         assert_eq!(ask(&mut connection(&pool).await).await, first);
@@ -82,7 +82,8 @@ fn no_more_are_kept_than_are_wanted_and_none_that_is_for_a_single_request() {
         for connection in &mut connections {
             numbers.push(ask(connection).await);
         }
-        connections.into_iter().for_each(Connection::give_back);
+        let given = connections.into_iter();
+        given.for_each(|connection| connection.give_back(&pool));
         let mut closed = [closing.recv().await, closing.recv().await];
         closed.sort_unstable();
         let closed = closed.map(|number| number.expect("closed").to_string());
@@ -100,7 +101,7 @@ fn a_connection_that_nobody_uses_is_closed() {
         let pool = pool(address, 1, Duration::from_millis(20));
         let mut unused = connection(&pool).await;
         let number = ask(&mut unused).await;
-        unused.give_back();
+        unused.give_back(&pool);
         let closed = tokio::time::timeout(MINUTE, closing.recv()).await;
         let closed = closed.expect("closed in time").expect("closed");
         assert_eq!(closed.to_string(), number);
@@ -116,7 +117,8 @@ fn an_old_connection_gets_no_request_and_nor_do_those_before_it() {
         for connection in &mut connections {
             ask(connection).await;
         }
-        connections.into_iter().for_each(Connection::give_back);
+        let given = connections.into_iter();
+        given.for_each(|connection| connection.give_back(&pool));
         assert!(
             pool.take(std::thread::current().id(), Stopwatch::start())
                 .is_none()
@@ -156,7 +158,7 @@ fn a_connection_that_is_not_at_rest_is_closed_and_nobody_else_gets_it() {
             assert!(busy.send(&request(), MINUTE).await.is_ok(), "{said}");
             let piece = busy.piece().await.expect("a piece").expect("a piece");
             assert_eq!(piece, "ok");
-            busy.give_back();
+            busy.give_back(&pool);
             assert_eq!(closing.recv().await, Some(()), "{said}");
             assert!(
                 pool.take(std::thread::current().id(), Stopwatch::start())
@@ -187,7 +189,7 @@ fn what_comes_on_a_connection_at_rest_ends_it() {
             let pool = pool(address, 2, MINUTE);
             let mut kept = connection(&pool).await;
             assert_eq!(ask(&mut kept).await, "ok");
-            kept.give_back();
+            kept.give_back(&pool);
             go_on.send(()).expect("told");
             assert_eq!(heard.recv().await, Some(()));
             // The runtime looks at its connections now and then.
