@@ -92,23 +92,22 @@ impl LimitHeaders {
         };
         // A request that took long may outlive its window.
         let reset = spoken.resets_at.max(now).unix_seconds_up();
+        // All values lie in one piece of memory.
         let (mut text, mut number) = (Vec::with_capacity(USUAL_VALUES), itoa::Buffer::new());
-        let mut ends = [0; 3];
         let numbers = [spoken.limit.into(), spoken.remaining.into(), reset];
-        for (end, told) in ends.iter_mut().zip(numbers) {
-            text.extend_from_slice(number.format::<u64>(told).as_bytes());
-            *end = text.len();
-        }
+        let lengths = numbers.map(|told: u64| {
+            let told = number.format(told);
+            text.extend_from_slice(told.as_bytes());
+            told.len()
+        });
         push_rates(&mut text, allowances, now);
-        // All of them lie in one piece of memory.
-        let text = Bytes::from(text);
-        let [limit, remaining, reset] = ends;
-        headers.append(LIMIT, value(text.slice(..limit)));
-        headers.append(REMAINING, value(text.slice(limit..remaining)));
-        headers.append(RESET, value(text.slice(remaining..reset)));
+        let mut text = Bytes::from(text);
+        for (name, length) in [LIMIT, REMAINING, RESET].into_iter().zip(lengths) {
+            headers.append(name, value(text.split_to(length)));
+        }
         headers.append(SCOPE, HeaderValue::from_static(spoken.scope.as_str()));
         headers.append(POLICY, policy);
-        headers.append(RATE_LIMIT, value(text.slice(reset..)));
+        headers.append(RATE_LIMIT, value(text));
     }
 }
 
