@@ -96,13 +96,17 @@ macro_rules! id {
             pub fn as_bytes(&self) -> &[u8; $length] {
                 &self.0
             }
+
+            /// Its text, in two parts: the prefix and the rest.
+            pub fn parts(&self) -> [&str; 2] {
+                // Letters and digits only, see `from_bytes`.
+                [$prefix, std::str::from_utf8(&self.0).unwrap_or_default()]
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                // Letters and digits only, see `from_bytes`.
-                f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+                self.parts().into_iter().try_for_each(|part| f.write_str(part))
             }
         }
 

@@ -38,8 +38,8 @@ fn forwardable(method: &str) -> Result<&str, Refusal> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     let refused = ["CONNECT", "TRACE"];
     let is_like = |name: &&str| name.eq_ignore_ascii_case(method);
-    let is_misspelt = KNOWN.iter().any(|name| is_like(name) && *name != method);
-    if is_name(method) && !is_misspelt && !refused.iter().any(is_like) {
+    let is_of_another_kind = || !KNOWN.iter().chain(&refused).any(is_like);
+    if KNOWN.contains(&method) || (is_name(method) && is_of_another_kind()) {
         return Ok(method);
     }
     Err(Refusal::MethodNotAllowed {

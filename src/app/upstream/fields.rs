@@ -18,31 +18,33 @@ impl Fields {
 
     /// Adds a field. What can't be one, since it would end its line or is no name, is left out.
     pub fn push(&mut self, name: &str, value: &[u8]) {
-        if is_name(name) && is_value(value) {
+        if is_name(name) {
             let start = self.0.len();
-            self.put(name, &[value]);
-            self.0[start..start + name.len()].make_ascii_lowercase();
+            self.say(name, &[value]);
+            let written = self.0[start..].iter_mut();
+            written
+                .take(name.len())
+                .for_each(|byte| byte.make_ascii_lowercase());
         }
     }
 
     /// Adds a field that we say, of a good name in small letters, whose value comes in parts. What can't be a value is left
     /// out.
     #[inline]
-    pub fn say(&mut self, name: &'static str, value: &[&[u8]]) {
-        if value.iter().all(|part| is_value(part)) {
-            self.put(name, value);
-        }
-    }
-
-    #[inline]
-    fn put(&mut self, name: &str, value: &[&[u8]]) {
+    pub fn say(&mut self, name: &str, value: &[&[u8]]) {
+        let start = self.0.len();
         let length = value.iter().map(|part| part.len()).sum::<usize>();
         self.0
             .reserve(name.len() + COLON.len() + length + END.len());
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(COLON);
         value.iter().for_each(|part| self.0.extend_from_slice(part));
-        self.0.extend_from_slice(END);
+        // It is looked at in one piece.
+        if is_value(&self.0[self.0.len() - length..]) {
+            self.0.extend_from_slice(END);
+        } else {
+            self.0.truncate(start);
+        }
     }
 
     /// Names and values, in order.

@@ -34,11 +34,11 @@ pub(super) fn line(exchange: &Exchange, path: &str) -> String {
     }
     line.push(' ');
     push_millis(&mut line, *took);
-    // Writing into a string can't fail.
-    let _ = match key {
-        Some(entry) => write!(line, " {}", entry.key.id),
-        None => write!(line, " -"),
-    };
+    line.push(' ');
+    match key {
+        Some(entry) => line.extend(entry.key.id.parts()),
+        None => line.push('-'),
+    }
     match refused_by {
         Some(scope) => {
             line.push_str(" refused by ");
@@ -48,6 +48,7 @@ pub(super) fn line(exchange: &Exchange, path: &str) -> String {
         None => (),
     }
     if let Some(fault) = fault {
+        // Writing into a string can't fail.
         let _ = write!(line, " fault {fault}");
     }
     if let Some(Reached { status, took }) = reached {
