@@ -1,12 +1,13 @@
 //! The one place that reads the time. A clock here never steps back: it follows the system's clock forward (also over
 //! a suspend), goes on evenly when that is set back, and starts no earlier than the store's latest commit.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use tokio::time::error::Elapsed;
 
@@ -130,10 +131,11 @@ impl Alarm {
         }
     }
 
-    /// Ready when it goes off; one that is not set never does.
+    /// Ready when it goes off; one that is not set never does. It does so also for who has so much to do that others would
+    /// have their turn first.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
-            Some(sleep) => sleep.as_mut().poll(cx),
+            Some(sleep) => pin!(unconstrained(sleep.as_mut())).poll(cx),
             None => Poll::Pending,
         }
     }
@@ -202,6 +204,30 @@ mod tests {
                     poll_fn(|cx| alarm.poll(cx)).await;
                 }
             }
+        });
+    }
+
+    #[test]
+    fn an_alarm_goes_off_for_who_has_too_much_to_do() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let (mut early, mut late) = (Alarm::default(), Alarm::default());
+            let now = Stopwatch::start();
+            early.set(now, Duration::from_millis(1));
+            late.set(now, Duration::from_millis(20));
+            poll_fn(|cx| {
+                let _ = early.poll(cx);
+                late.poll(cx)
+            })
+            .await;
+            let busy = poll_fn(|cx| {
+                // Until others are to have their turn.
+                while pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+                Poll::Ready(early.poll(cx))
+            });
+            assert!(busy.await.is_ready());
         });
     }
 

@@ -62,8 +62,8 @@ pub const BODY_MAX_FLOOR: usize = 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection's first request head must have arrived within this time; then 408 and the connection is closed.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection on which nothing has been asked for so long is closed, whatever trickles in; longer than the 60 s of the
-/// usual proxies, so that they close first.
+/// A connection on which nothing has been asked for so long is closed, whatever trickles in, within two looks after that;
+/// longer than the 60 s of the usual proxies, so that they close first.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Whoever takes nothing of an answer for so long loses its connection: what nginx gives.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);

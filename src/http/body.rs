@@ -51,6 +51,7 @@ pub(super) async fn read(
     payload: Payload,
     headers: &HeaderMap,
     settings: &Settings,
+    goes_on: GoesOn,
 ) -> Result<Bytes, Refusal> {
     if matches!(payload, Payload::None) {
         return Ok(Bytes::new());
@@ -75,7 +76,6 @@ pub(super) async fn read(
     let late = |_| Refusal::TooSlow {
         limit: settings.body_timeout,
     };
-    let waits = step_back(&body.payload, settings);
     let mut collecting = pin!(collect(body, limit));
     let at_once = collecting
         .as_mut()
@@ -83,31 +83,58 @@ pub(super) async fn read(
     if let Poll::Ready(read) = at_once {
         return read;
     }
-    waits.await;
+    step_back(goes_on).await;
     within(settings.body_timeout, collecting)
         .await
         .map_err(late)?
 }
 
-/// Waits once, so that actix reads on: over HTTP/1.1 it hands over what has come with a head when the handler has waited
-/// once, and then goes on with the handler in the same step. So nobody has to be woken for that, and whoever is would do
-/// all of that step once more for nothing; in any case it goes on at whatever happens next on the connection, and its
-/// activity is looked at now and then. A handler in a task of its own, as some are in the mock, has to be woken.
-pub(super) fn step_back(
-    payload: &Payload,
-    settings: &Settings,
-) -> impl Future<Output = ()> + use<> {
-    let is_woken = settings.mock || !matches!(payload, Payload::H1 { .. });
+/// Whether a handler that waits once goes on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoesOn {
+    /// In the same step: actix hands over what has come with a head of HTTP/1.1 when the handler has waited for the first
+    /// time, and then goes on with it.
+    ByItself,
+    /// When it is woken: it has waited before, runs in a task of its own, as some do in the mock, or answers HTTP/2.
+    WhenWoken,
+}
+
+impl GoesOn {
+    pub(super) const fn of(is_woken: bool) -> Self {
+        if is_woken {
+            Self::WhenWoken
+        } else {
+            Self::ByItself
+        }
+    }
+}
+
+/// What comes of a work, and whether it had to be waited for.
+pub(super) async fn waited_for<T>(work: impl Future<Output = T>) -> (T, bool) {
+    let (mut work, mut has_waited) = (pin!(work), false);
+    let done = poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        has_waited |= polled.is_pending();
+        polled
+    });
+    let done = done.await;
+    (done, has_waited)
+}
+
+/// Waits once, so that actix reads on. A handler that goes on by itself is not woken: that would be a step more, with
+/// nothing to do.
+pub(super) async fn step_back(goes_on: GoesOn) {
     let mut has_waited = false;
-    poll_fn(move |cx| {
+    poll_fn(|cx| {
         if std::mem::replace(&mut has_waited, true) {
             return Poll::Ready(());
         }
-        if is_woken {
+        if goes_on == GoesOn::WhenWoken {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     })
+    .await;
 }
 
 /// A body on its way, and how much of it may still come.

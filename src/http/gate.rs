@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderValue, ORIGIN};
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -25,6 +25,7 @@ use self::dressing::{Dressing, Face};
 pub(super) use self::entry::ByDoor;
 use self::entry::Entry;
 use super::access_log::{AccessLine, Note};
+use super::body::GoesOn;
 use super::dashboard::door;
 use super::forward::Returned;
 use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
@@ -146,9 +147,9 @@ impl Gate {
         let usable_key = idempotency_key.as_ref().ok().and_then(Option::as_ref);
         let echo = usable_key.and_then(|key| HeaderValue::from_str(key.as_str()).ok());
 
-        let mut entry = match entry::check(&mut request) {
-            Ok(()) => self.enter(&request, now).await,
-            Err(refusal) => self.enter_nowhere(&request, refusal, now),
+        let (mut entry, has_waited) = match entry::check(&mut request) {
+            Ok(()) => body::waited_for(self.enter(&request, now)).await,
+            Err(refusal) => (self.enter_nowhere(&request, refusal, now), false),
         };
         line.is_from(entry.key.clone(), usable_key, request.headers());
         let permit = entry
@@ -157,7 +158,9 @@ impl Gate {
             .ok()
             .map(|caller| Arc::clone(&caller.permit));
         let operator = entry.by_door.as_ref().and_then(|door| door.operator);
-        let body = self.body(&mut request, entry.is_heard).await;
+        let is_woken = has_waited || self.app.settings.mock || running.is_none();
+        let goes_on = GoesOn::of(is_woken);
+        let body = self.body(&mut request, entry.is_heard, goes_on).await;
         body.iter().for_each(|body| line.came(body));
         if let Some(refusal) = body::too_large(request.method(), &body) {
             entry.turned_away.get_or_insert(refusal);
@@ -264,13 +267,18 @@ impl Gate {
     }
 
     /// Reads the body of a known client, before anything else waits for it; of anybody else, nothing is waited for.
-    async fn body(&self, request: &mut ServiceRequest, is_known: bool) -> Result<Bytes, Refusal> {
+    async fn body(
+        &self,
+        request: &mut ServiceRequest,
+        is_known: bool,
+        goes_on: GoesOn,
+    ) -> Result<Bytes, Refusal> {
         let payload = request.take_payload();
         let body = if is_known {
-            body::read(payload, request.headers(), &self.app.settings).await
+            body::read(payload, request.headers(), &self.app.settings, goes_on).await
         } else {
             if !matches!(payload, Payload::None) {
-                body::step_back(&payload, &self.app.settings).await;
+                body::step_back(goes_on).await;
             }
             body::discard(payload, self.app.settings.max_body);
             Ok(Bytes::new())
@@ -385,13 +393,4 @@ fn note(response: &HttpResponse) -> Note {
             .get::<Scope>()
             .map_or(Note::Nothing, |scope| Note::RefusedBy(*scope))
     }
-}
-
-/// Whether a browser asks for leave to send something else.
-pub(super) fn is_preflight(request: &HttpRequest) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(ORIGIN)
-        && request
-            .headers()
-            .contains_key(actix_web::http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }

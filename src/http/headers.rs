@@ -1,11 +1,12 @@
 //! Headers that every answer carries: the request id, the limits, and for allowed origins CORS.
 
+use actix_web::HttpRequest;
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
-
 use actix_web::web::Bytes;
 use parking_lot::Mutex;
 
@@ -167,6 +168,15 @@ pub(super) fn write_cors(origin: HeaderValue, headers: &mut HeaderMap) {
         HeaderValue::from_static(EXPOSED),
     );
     headers.append(VARY, HeaderValue::from_static("Origin"));
+}
+
+/// Whether a browser asks for leave to send something else.
+pub(super) fn is_preflight(request: &HttpRequest) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Answers a preflight.

@@ -33,7 +33,8 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
 
-use self::gate::{Visit, is_preflight};
+use self::gate::Visit;
+use self::headers::is_preflight;
 pub use self::metrics::serve_metrics;
 pub use self::server::{Certificates, serve};
 use crate::app::App;

@@ -113,6 +113,25 @@ fn a_body_that_trickles_in_is_refused_and_gives_its_place_back() {
     world.probe(&key).send().expect(404, "session_not_found");
 }
 
+#[test]
+fn so_is_one_whose_rest_never_comes_though_its_key_had_to_wait_for_its_day() {
+    let world = World::with(|settings| {
+        settings.body_timeout = SHORT;
+        // Nothing else looks round meanwhile.
+        (settings.patience.idle, settings.patience.send) = (100 * LONG, 100 * LONG);
+    });
+    // The first request of a key waits until its day has begun on disk.
+    let key = one_at_once(&world);
+    let head = world.order_of(&key, &" ".repeat(10_000)).head();
+    let mut stream = TcpStream::connect(world.address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let half = [&head[..], b"{\"amount\": 4990, "].concat();
+    stream.write_all(&half).expect("written");
+    let mut said = [0; 12];
+    stream.read_exact(&mut said).expect("an answer");
+    assert_eq!(text(&said), "HTTP/1.1 408");
+}
+
 fn one_at_once(world: &World) -> Key {
     world.key_with(OwnLimits {
         concurrent: Some(1),

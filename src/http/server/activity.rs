@@ -69,6 +69,8 @@ impl Activity {
     pub(in crate::http) fn begins(self: &Rc<Self>) -> Running {
         self.running.set(self.running.get() + 1);
         self.begun.set(self.begun.get() + 1);
+        // Whoever asks just in time is answered.
+        self.leaves.set(false);
         Running(Rc::clone(self))
     }
 
@@ -129,10 +131,13 @@ impl Activity {
     }
 
     /// Looks whether nothing has been asked for too long, or an answer was not taken for too long. Then it is to leave, and
-    /// by the next look it is overdue.
+    /// by the next look it is overdue. One that works looks round by itself, should nobody have told it of something.
     pub(super) fn is_looked_at(&self, patience: Patience) {
-        if self.is_idle(patience.idle) || self.is_stuck(patience.send) {
+        let is_to_leave = self.is_idle(patience.idle) || self.is_stuck(patience.send);
+        if is_to_leave {
             self.is_overdue.set(self.leaves.replace(true));
+        }
+        if is_to_leave || self.running.get() > 0 {
             self.wakes_up();
         }
     }

@@ -69,9 +69,14 @@ impl AsyncRead for Stream {
         }
         let bytes = Pin::new(&mut this.bytes);
         match &mut this.pipeline {
-            // actix takes its leave when it hears nothing more.
-            Some(_) if this.activity.leaves() => Poll::Ready(Ok(())),
-            Some(pipeline) => pipeline.poll_read(bytes, &this.activity, cx, buffer),
+            Some(pipeline) => {
+                let read = pipeline.poll_read(bytes, &this.activity, cx, buffer);
+                // actix takes its leave when it hears nothing more.
+                if read.is_pending() && this.activity.leaves() {
+                    return Poll::Ready(Ok(()));
+                }
+                read
+            }
             None => bytes.poll_read(cx, buffer),
         }
     }

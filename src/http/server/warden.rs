@@ -6,6 +6,8 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 
+use tokio::time::MissedTickBehavior;
+
 use super::activity::Activity;
 use crate::config::Patience;
 use crate::policy;
@@ -36,6 +38,8 @@ impl Warden {
         let pause = patience.idle.min(patience.send) / policy::CONNECTION_LOOKS;
         tokio::task::spawn_local(async move {
             let mut looks = tokio::time::interval(pause);
+            // Between two looks a connection has the time to take its leave.
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 looks.tick().await;
                 let Some(this) = this.upgrade() else { return };
@@ -46,7 +50,14 @@ impl Warden {
 
     /// Looks after one more.
     pub(super) fn takes(&self, activity: &Rc<Activity>) {
-        self.connections.borrow_mut().push(Rc::downgrade(activity));
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() == connections.capacity() {
+            // Those that have ended hold some memory until they are left out, however fast others come.
+            connections.retain(|activity| activity.strong_count() > 0);
+            let room = connections.len() + 1;
+            connections.reserve(room);
+        }
+        connections.push(Rc::downgrade(activity));
     }
 
     /// Comes to an end when the server stops; to be asked by a connection that is looked after.
