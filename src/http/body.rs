@@ -109,9 +109,10 @@ impl GoesOn {
     }
 }
 
-/// What comes of a work, and whether it had to be waited for.
-pub(super) async fn waited_for<T>(work: impl Future<Output = T>) -> (T, bool) {
-    let (mut work, mut has_waited) = (pin!(work), false);
+/// What comes of a work, and whether it had to be waited for. The work lies with who asks, or there would be room for it
+/// twice.
+pub(super) async fn waited_for<T>(mut work: Pin<&mut impl Future<Output = T>>) -> (T, bool) {
+    let mut has_waited = false;
     let done = poll_fn(|cx| {
         let polled = work.as_mut().poll(cx);
         has_waited |= polled.is_pending();

@@ -9,6 +9,7 @@ mod host;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -148,7 +149,7 @@ impl Gate {
         let echo = usable_key.and_then(|key| HeaderValue::from_str(key.as_str()).ok());
 
         let (mut entry, has_waited) = match entry::check(&mut request) {
-            Ok(()) => body::waited_for(self.enter(&request, now)).await,
+            Ok(()) => body::waited_for(pin!(self.enter(&request, now))).await,
             Err(refusal) => (self.enter_nowhere(&request, refusal, now), false),
         };
         line.is_from(entry.key.clone(), usable_key, request.headers());
