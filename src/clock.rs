@@ -117,7 +117,8 @@ impl Stopwatch {
     }
 }
 
-/// A timer that is set again and again, later each time: that costs a tenth of a new one.
+/// A timer that is set again and again, mostly to a later time: that costs less than a new one, which has to be entered
+/// among the others and taken out again.
 #[derive(Debug, Default)]
 pub struct Alarm(Option<Pin<Box<Sleep>>>);
 
@@ -188,12 +189,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_alarm_goes_off_at_the_time_that_it_was_set_to_last_and_again() {
+    fn run(work: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
-        runtime.expect("a runtime").block_on(async {
+        runtime.expect("a runtime").block_on(work);
+    }
+
+    #[test]
+    fn an_alarm_goes_off_at_the_time_that_it_was_set_to_last_and_again() {
+        run(async {
             let (hour, soon) = (Duration::from_secs(3_600), Duration::from_millis(1));
             let mut alarm = Alarm::default();
             for after in [hour, 2 * hour, soon, soon] {
@@ -209,10 +214,7 @@ mod tests {
 
     #[test]
     fn an_alarm_goes_off_for_who_has_too_much_to_do() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build();
-        runtime.expect("a runtime").block_on(async {
+        run(async {
             let (mut early, mut late) = (Alarm::default(), Alarm::default());
             let now = Stopwatch::start();
             early.set(now, Duration::from_millis(1));

@@ -69,8 +69,10 @@ impl Activity {
     pub(in crate::http) fn begins(self: &Rc<Self>) -> Running {
         self.running.set(self.running.get() + 1);
         self.begun.set(self.begun.get() + 1);
-        // Whoever asks just in time is answered.
-        self.leaves.set(false);
+        // Whoever asks just in time is answered, but not who takes nothing of an earlier answer.
+        if self.leaves.get() && !self.is_stuck(Duration::ZERO) {
+            self.leaves.set(false);
+        }
         Running(Rc::clone(self))
     }
 
