@@ -8,7 +8,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::load::{Plan, Requests};
 use crate::memory::{MB, memory_row};
-use crate::probe::{ORDER, ask};
+use crate::probe::{ORDER, ask, charge};
 use crate::proxies::{Task, UPSTREAM_AUTHORIZATION, haproxy, nginx};
 use crate::report::{Row, Verdict};
 use crate::server::{Server, make_key, pinned, serve};
@@ -118,14 +118,4 @@ fn start_atlas(data: &Path, upstream: &Server) -> Outcome<Server> {
         .args(["--workers", "1", "--live-upstream"])
         .arg(format!("http://{}/functions/v1", upstream.address));
     Server::spawn(pinned(&command, PROXY_CORE), &data.with_extension("log"))
-}
-
-/// A charge without an idempotency key.
-fn charge(secret: &str) -> Vec<u8> {
-    format!(
-        "POST /functions/v1/charges HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{ORDER}",
-        ORDER.len()
-    )
-    .into_bytes()
 }

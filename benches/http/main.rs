@@ -4,7 +4,8 @@
 //! alternate between the bare handler and Atlas, so that a noisy machine is noisy for both; a ratio is the median of
 //! the rounds' ratios. Never fails because of a slow number; exits with 1 when something does not work.
 //!
-//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c`, `e`, `memory` and `backup`.
+//! `cargo bench --bench http -- a c` measures only these of `a`, `b`, `c`, `e`, `memory` and `backup`. With `ATLAS_SERVER`
+//! set to the path of a program, that one is measured instead of the one that cargo has built for it.
 
 #![expect(
     clippy::print_stdout,
@@ -19,6 +20,7 @@ mod forward;
 mod load;
 mod memory;
 mod probe;
+mod profile;
 mod proxies;
 mod report;
 mod server;
@@ -47,12 +49,16 @@ fn main() -> ExitCode {
         .into_iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
+    if wanted == ["profile"] {
+        return finish(profile::show());
+    }
     finish(measure(&wanted))
 }
 
 fn measure(wanted: &[String]) -> Outcome<()> {
     let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     let started = Instant::now();
+    println!("the program is {}", server::program().display());
     let mut rows: Vec<Row> = Vec::new();
     if ["a", "b", "c"].into_iter().any(is_wanted) {
         rows.extend(speed::measure(&is_wanted)?);

@@ -38,6 +38,16 @@ pub fn create_session(secret: &str, idempotency_key: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A charge without an idempotency key.
+pub fn charge(secret: &str) -> Vec<u8> {
+    format!(
+        "POST /functions/v1/charges HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{ORDER}",
+        ORDER.len()
+    )
+    .into_bytes()
+}
+
 /// Requests that make a session each, under keys that were not used before.
 pub fn create_sessions(secret: &str, series: &str, count: u64) -> Outcome<Requests> {
     let key = format!("{series}-{}", Requests::PLACE);

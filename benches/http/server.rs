@@ -13,7 +13,6 @@ use crate::Outcome;
 
 /// A server must be ready or gone within this time; a million records take about a second.
 const PATIENCE: Duration = Duration::from_secs(60);
-const ATLAS: &str = env!("CARGO_BIN_EXE_atlas");
 const LISTENING: &str = "listening on http://";
 
 /// A running server.
@@ -197,9 +196,15 @@ pub fn make_key(dir: &Path, mode: &str) -> Outcome<String> {
     Ok(secret.to_owned())
 }
 
+/// The program that is measured.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("ATLAS_SERVER").map(PathBuf::from);
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_atlas").into())
+}
+
 /// The command with the settings of nobody's shell.
 pub fn atlas_command(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(ATLAS);
+    let mut command = Command::new(program());
     command.args(arguments).arg("--data-dir").arg(dir);
     std::env::vars_os()
         .filter(|(name, _)| name == "RUST_LOG" || name.to_string_lossy().starts_with("ATLAS_"))

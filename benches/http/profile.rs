@@ -1,0 +1,56 @@
+//! What a server is asked for while a compiler looks on: every kind of request that has to be fast, each for as long. It is
+//! measured by nobody; `systemd/build` has it in between, on a server that counts which way its requests go.
+
+use std::time::Duration;
+
+use crate::load::{Plan, Requests};
+use crate::probe::{ask, charge, create_session, create_sessions, read_session};
+use crate::proxies::UPSTREAM_AUTHORIZATION;
+use crate::server::{Server, make_key, serve};
+use crate::speed::drive;
+use crate::{Outcome, bare};
+
+const PLAN: Plan = Plan {
+    connections: 50,
+    warm_up: Duration::from_millis(500),
+    measured: Duration::from_secs(3),
+};
+
+/// Asks a server for all of it, and stops it in order: that is when it writes down what it has counted.
+pub fn show() -> Outcome<()> {
+    let temporary = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let dir = temporary.path();
+    let upstream = bare::start(
+        dir,
+        "upstream",
+        201,
+        br#"{"id":"sess_0Vbzd6vF6AF5EMnItKMMcEbn"}"#,
+    )?;
+    let data = dir.join("atlas");
+    let (test, live) = (make_key(&data, "test")?, make_key(&data, "live")?);
+    let mut command = serve(&data);
+    command
+        .env("ATLAS_LIVE_AUTHORIZATION", UPSTREAM_AUTHORIZATION)
+        .arg("--live-upstream")
+        .arg(format!("http://{}/functions/v1", upstream.address));
+    let atlas = Server::spawn(command, &data.with_extension("log"))?;
+    let order = create_session(&test, "an order");
+    let made: serde_json::Value = serde_json::from_slice(&ask(atlas.address, &order)?.body)?;
+    let id = made["id"].as_str().ok_or("a session without an id")?;
+    let loads = [
+        ("reads", Requests::same(read_session(&test, id))),
+        ("replays", Requests::same(order.clone())),
+        ("orders", create_sessions(&test, "profile", u64::MAX)?),
+        ("forwarded", Requests::same(charge(&live))),
+        (
+            "forwarded once",
+            create_sessions(&live, "profile", u64::MAX)?,
+        ),
+    ];
+    for (name, mut requests) in loads {
+        println!("  {name} {}", drive(&atlas, &mut requests, PLAN)?);
+    }
+    atlas.stop()?;
+    upstream.stop()?;
+    Ok(())
+}
