@@ -44,6 +44,13 @@ impl Requests {
         }
     }
 
+    /// So many of them and no more.
+    #[must_use]
+    pub const fn only(mut self, left: u64) -> Self {
+        self.left = left;
+        self
+    }
+
     /// At most `left` requests; in each the zeros of [`Requests::PLACE`] become the next number.
     pub fn numbered(bytes: Vec<u8>, left: u64) -> Outcome<Self> {
         let place = Self::PLACE.as_bytes();

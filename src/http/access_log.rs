@@ -49,7 +49,8 @@ pub(super) struct AccessLine {
     face: Option<Face>,
     /// What a developer may want to look back on.
     is_kept: bool,
-    exchange: Arc<Exchange>,
+    /// Nobody else has it before the end, and then it is given away.
+    exchange: Option<Arc<Exchange>>,
 }
 
 impl AccessLine {
@@ -82,23 +83,25 @@ impl AccessLine {
             started,
             face,
             is_kept,
-            exchange: Arc::new(exchange),
+            exchange: Some(Arc::new(exchange)),
         }
     }
 
-    /// What is remembered so far.
-    pub(super) fn so_far(&self) -> &Exchange {
-        &self.exchange
+    /// The request's method, as far as it is kept.
+    pub(super) fn method(&self) -> &str {
+        let exchange = self.exchange.as_ref();
+        exchange.map_or("", |exchange| &exchange.method)
     }
 
     /// Whether headers and bodies are kept.
     fn is_whole(&self) -> bool {
-        self.is_kept && !self.exchange.is_brief
+        let exchange = self.exchange.as_ref();
+        self.is_kept && exchange.is_some_and(|exchange| !exchange.is_brief)
     }
 
-    /// Changes what is remembered. Nobody else has it before the end.
+    /// Changes what is remembered.
     fn note(&mut self, change: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = Arc::get_mut(&mut self.exchange) {
+        if let Some(exchange) = self.exchange.as_mut().and_then(Arc::get_mut) {
             change(exchange);
         }
     }
@@ -111,7 +114,10 @@ impl AccessLine {
         idempotency_key: Option<&IdempotencyKey>,
         headers: &HeaderMap,
     ) {
-        let (app, at) = (&self.app, self.exchange.at);
+        let Some(at) = self.exchange.as_ref().map(|exchange| exchange.at) else {
+            return;
+        };
+        let app = &self.app;
         let has_room = || app.requests.has_room_for_whole(key.is_some(), at);
         let is_whole = self.is_kept && (app.settings.mock || has_room());
         let is_brief = self.is_kept && !is_whole;
@@ -281,14 +287,17 @@ impl Drop for AccessLine {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         self.note(|exchange| exchange.took = took);
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
         if log::log_enabled!(target: TARGET, log::Level::Info) {
-            write_line(&self.exchange);
+            write_line(&exchange);
         }
         if let Some(face) = self.face {
-            self.app.count(face, &self.exchange);
+            self.app.count(face, &exchange);
         }
         if self.is_kept {
-            self.app.note(std::mem::take(&mut self.exchange));
+            self.app.note(exchange);
         }
     }
 }

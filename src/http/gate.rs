@@ -227,7 +227,7 @@ impl Gate {
             version,
             face,
             frame,
-            asked: (&line.so_far().method, target.as_deref()),
+            asked: (line.method(), target.as_deref()),
         };
         let response = self.dress(response, &dressing, origin, echo);
         if let Some(running) = &running

@@ -259,3 +259,20 @@ fn dpkg_installs_upgrades_removes_and_purges_it_and_the_store_outlives_that() {
     assert!(!there("etc/atlas/atlas.toml") && !is_enabled());
     assert!(there("var/lib/private/atlas/pepper"));
 }
+
+#[test]
+fn a_program_by_profile_is_not_begun_without_the_tool_for_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    for script in ["systemd/build", "systemd/debian/package"] {
+        let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(script))
+            .env("LLVM_PROFDATA", "/missing/llvm-profdata")
+            .env("CARGO_TARGET_DIR", temporary.path())
+            .output()
+            .expect("it runs");
+        let said = text(&made.stderr);
+        assert_eq!(made.status.code(), Some(1), "{said}");
+        assert!(said.contains("rustup component add llvm-tools"), "{said}");
+        let left = std::fs::read_dir(temporary.path()).expect("read");
+        assert_eq!(left.count(), 0, "{script}");
+    }
+}
