@@ -289,15 +289,12 @@ fn short_of_space_payments_get_503_and_keys_still_can_be_revoked() {
         .and_then(|mut client| client.get("", "/readyz"))
         .expect("an answer");
     assert_eq!(ready.status, 503);
-    assert!(
-        run(
-            &["keys", "revoke", made["id"].as_str().expect("an id")],
-            &directory
-        )
-        .status
-        .success()
-    );
+    let id = made["id"].as_str().expect("an id");
+    let revoked = run(&["keys", "revoke", id], &directory);
+    assert!(revoked.status.success());
     assert_eq!(order(&server, secret, "order_1").status, 401);
+    // All of its log is written then.
+    server.terminate();
     assert!(read_log(&directory).contains("nearly full"));
 }
 

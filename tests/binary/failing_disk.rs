@@ -149,6 +149,8 @@ fn whatever_call_a_disk_fails_nothing_that_was_answered_is_lost() {
         assert!(!log.contains("panicked"), "{fault}: {log}");
         let server = Atlas::serve(&directory, UNLIMITED);
         assert_kept(server.address, secret, &outcomes);
+        // All of its log is written then.
+        server.terminate();
         let is_told = read_log(&directory).contains("was killed, or its store failed");
         assert_eq!(is_told, has_failed, "{fault}");
     }
