@@ -2,6 +2,7 @@
 //! core, and whoever forwards has another, alone while it is measured.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -112,10 +113,17 @@ fn crowd(atlas: &Server, requests: &mut Requests) -> Outcome<Row> {
 }
 
 fn start_atlas(data: &Path, upstream: &Server) -> Outcome<Server> {
+    let mut command = forwarding(data, upstream);
+    command.args(["--workers", "1"]);
+    Server::spawn(pinned(&command, PROXY_CORE), &data.with_extension("log"))
+}
+
+/// The command that serves, and sends what live keys ask for to an upstream.
+pub fn forwarding(data: &Path, upstream: &Server) -> Command {
     let mut command = serve(data);
     command
         .env("ATLAS_LIVE_AUTHORIZATION", UPSTREAM_AUTHORIZATION)
-        .args(["--workers", "1", "--live-upstream"])
+        .arg("--live-upstream")
         .arg(format!("http://{}/functions/v1", upstream.address));
-    Server::spawn(pinned(&command, PROXY_CORE), &data.with_extension("log"))
+    command
 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::forward::forwarding;
 use crate::load::{Plan, Requests};
 use crate::probe::{ask, charge, create_session, create_sessions, read_session};
-use crate::proxies::UPSTREAM_AUTHORIZATION;
-use crate::server::{Server, make_key, serve};
+use crate::server::{Server, make_key};
 use crate::speed::drive;
 use crate::{Outcome, bare};
 
@@ -32,11 +32,7 @@ pub fn show() -> Outcome<()> {
     )?;
     let data = dir.join("atlas");
     let (test, live) = (make_key(&data, "test")?, make_key(&data, "live")?);
-    let mut command = serve(&data);
-    command
-        .env("ATLAS_LIVE_AUTHORIZATION", UPSTREAM_AUTHORIZATION)
-        .arg("--live-upstream")
-        .arg(format!("http://{}/functions/v1", upstream.address));
+    let command = forwarding(&data, &upstream);
     let atlas = Server::spawn(command, &data.with_extension("log"))?;
     let order = create_session(&test, "an order");
     let made: serde_json::Value = serde_json::from_slice(&ask(atlas.address, &order)?.body)?;
