@@ -4,7 +4,7 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::task::coop::unconstrained;
@@ -52,11 +52,14 @@ impl Clock {
         let millis = match &*self.0 {
             Kind::System { origin, ahead } => {
                 let elapsed = whole_millis(now.0.duration_since(*origin));
-                let shown = Self::system_now().millis();
-                elapsed
-                    + ahead
-                        .fetch_max(shown.saturating_sub(elapsed), Ordering::Relaxed)
-                        .max(shown.saturating_sub(elapsed))
+                let shown = Self::system_now().millis().saturating_sub(elapsed);
+                let known = ahead.load(Ordering::Relaxed);
+                // Mostly it is known, and to look costs less than to write.
+                if shown > known {
+                    elapsed + ahead.fetch_max(shown, Ordering::Relaxed).max(shown)
+                } else {
+                    elapsed + known
+                }
             }
             Kind::Hand { millis, .. } => millis.load(Ordering::Relaxed),
         };
@@ -117,27 +120,48 @@ impl Stopwatch {
     }
 }
 
-/// A timer that is set again and again, mostly to a later time: that costs less than a new one, which has to be entered
-/// among the others and taken out again.
+/// A timer that is set again and again, mostly to a later time: that is only noted, and looked at when the earlier one
+/// has come. A new timer would have to be entered among the others and taken out again.
 #[derive(Debug, Default)]
-pub struct Alarm(Option<Pin<Box<Sleep>>>);
+pub struct Alarm(Option<Set>);
+
+#[derive(Debug)]
+struct Set {
+    due: tokio::time::Instant,
+    /// Wakes then, or earlier.
+    sleep: Pin<Box<Sleep>>,
+}
 
 impl Alarm {
     /// Sets it to go off so long after `since`.
     pub fn set(&mut self, since: Stopwatch, after: Duration) {
-        let at = (since.0 + after).into();
+        let due = (since.0 + after).into();
         match &mut self.0 {
-            Some(sleep) => sleep.as_mut().reset(at),
-            None => self.0 = Some(Box::pin(tokio::time::sleep_until(at))),
+            Some(set) => {
+                set.due = due;
+                if due < set.sleep.deadline() {
+                    set.sleep.as_mut().reset(due);
+                }
+            }
+            None => {
+                let sleep = Box::pin(tokio::time::sleep_until(due));
+                self.0 = Some(Set { due, sleep });
+            }
         }
     }
 
     /// Ready when it goes off; one that is not set never does. It does so also for who has so much to do that others would
     /// have their turn first.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.0 {
-            Some(sleep) => pin!(unconstrained(sleep.as_mut())).poll(cx),
-            None => Poll::Pending,
+        let Some(Set { due, sleep }) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        loop {
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
+            if sleep.deadline() >= *due {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(*due);
         }
     }
 }
@@ -209,6 +233,24 @@ mod tests {
                     poll_fn(|cx| alarm.poll(cx)).await;
                 }
             }
+        });
+    }
+
+    #[test]
+    fn an_alarm_that_was_put_off_does_not_go_off_before_that() {
+        run(async {
+            let (mut off, mut soon) = (Alarm::default(), Alarm::default());
+            let now = Stopwatch::start();
+            off.set(now, Duration::from_millis(1));
+            off.set(now, Duration::from_secs(3_600));
+            soon.set(now, Duration::from_millis(20));
+            let early = poll_fn(|cx| match off.poll(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => soon.poll(cx).map(|()| false),
+            });
+            assert!(!early.await);
+            off.set(now, Duration::from_millis(21));
+            poll_fn(|cx| off.poll(cx)).await;
         });
     }
 

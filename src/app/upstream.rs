@@ -3,6 +3,7 @@
 
 mod aim;
 mod body;
+mod breaker;
 mod dial;
 pub mod fields;
 pub mod headers;

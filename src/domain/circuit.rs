@@ -47,6 +47,17 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// One of a circuit that is calm in this turn.
+    pub const fn of_calm(turn: u64) -> Self {
+        let is_probe = false;
+        Self { turn, is_probe }
+    }
+
+    /// The turn of the circuit that it is of.
+    pub const fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// Whether others wait for what comes of this request.
     pub const fn is_probe(&self) -> bool {
         self.is_probe
@@ -86,6 +97,14 @@ impl Circuit {
     /// Whether requests pass, as long as none fails.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
+    }
+
+    /// Its turn, while nothing has failed: every request gets a pass of it then, and one that succeeds changes nothing.
+    pub const fn calm(&self) -> Option<u64> {
+        match self.state {
+            State::Closed { failures: 0 } => Some(self.turn),
+            State::Closed { .. } | State::Open { .. } | State::Probing { .. } => None,
+        }
     }
 
     /// How long no request may be sent, if none may now. Asks for nothing.

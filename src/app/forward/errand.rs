@@ -68,7 +68,7 @@ impl Errand {
         let watch = Stopwatch::start();
         let call = &self.call;
         let sent = passage
-            .send(&self.request, self.link.again(&call.method))
+            .send(&self.request, self.link.again(&call.method), watch)
             .await;
         let reached = Some(reached(&self.app, call, &sent, watch.elapsed()));
         let does = goes_under_key(&call.method);
@@ -122,7 +122,9 @@ impl Errand {
             return Err(refusal).into();
         }
         let watch = Stopwatch::start();
-        let sent = passage.send(&request, link.again(&call.method)).await;
+        let sent = passage
+            .send(&request, link.again(&call.method), watch)
+            .await;
         let reached = Some(reached(&app, &call, &sent, watch.elapsed()));
         let next = next(&call, &link);
         let is_repeated = |answer: &upstream::Answer| is_resumed || answer.is_of_repetition;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::pool::Connection;
 use super::turn::Turn;
@@ -26,7 +26,6 @@ pub struct Body {
 struct Flow {
     connection: Connection,
     turn: Turn,
-    _place: OwnedSemaphorePermit,
 }
 
 /// The body broke off: nobody knows its rest, and so nobody knows what came of the request.
@@ -51,17 +50,12 @@ impl Body {
         has_end: bool,
         pause: Duration,
         turn: Turn,
-        place: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             length,
             has_end: has_end || length.is_some(),
             pause,
-            flow: Some(Flow {
-                connection,
-                turn,
-                _place: place,
-            }),
+            flow: Some(Flow { connection, turn }),
         }
     }
 

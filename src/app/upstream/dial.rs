@@ -1,9 +1,9 @@
 //! Connections to an upstream, in the clear or over TLS, made within a time.
 
 use std::future::poll_fn;
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::Uri;
@@ -60,6 +60,23 @@ pub(super) enum Stream {
 impl Stream {
     pub(super) const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// Whether nothing has come, and the other side has not closed it either. What has come is lost.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match self {
+            // Asks nobody to be woken.
+            Self::Clear(stream) => {
+                let read = stream.try_read(&mut byte);
+                read.is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+            }
+            Self::Tls(stream) => {
+                let mut context = Context::from_waker(Waker::noop());
+                let read = Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte));
+                read.is_pending()
+            }
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::aim::Aim;
 use super::body::Body;
+use super::breaker::Breaker;
 use super::dial::Dialler;
 use super::fields::Fields;
 use super::headers::goes_under_key;
@@ -20,9 +20,8 @@ use super::http1::{Head, Request};
 use super::pool::{Connection, Lost, Pool};
 use super::turn::Turn;
 use crate::app::outbound::{https, no_roots, system_roots};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::config::{Authorization, UpstreamSettings, UpstreamUrl};
-use crate::domain::circuit::Circuit;
 use crate::domain::refusal::Refusal;
 use crate::policy;
 
@@ -40,8 +39,8 @@ pub struct Link {
     host: String,
     pool: Arc<Pool>,
     pub(super) connections: usize,
-    pub(super) places: Arc<Semaphore>,
-    pub(super) circuit: Mutex<Circuit>,
+    pub(super) places: Semaphore,
+    pub(super) breaker: Breaker,
     pub(super) clock: Clock,
 }
 
@@ -98,10 +97,7 @@ pub enum Again {
 }
 
 /// The right to send one request, on a connection of its own. Dropped, it is given back.
-pub struct Passage {
-    place: OwnedSemaphorePermit,
-    turn: Turn,
-}
+pub struct Passage(Turn);
 
 impl Link {
     /// Makes ready to connect; nothing is connected yet.
@@ -135,8 +131,8 @@ impl Link {
             host,
             pool: Pool::new(dialler, settings.connections, policy::UPSTREAM_KEEP_ALIVE),
             connections: settings.connections,
-            places: Arc::new(Semaphore::new(settings.connections)),
-            circuit: Mutex::default(),
+            places: Semaphore::new(settings.connections),
+            breaker: Breaker::default(),
             clock,
         })
     }
@@ -209,13 +205,12 @@ impl Link {
     /// # Errors
     /// [`Busy`] when no place was free in that time, or when the upstream is left alone because it has failed.
     pub async fn enter(self: &Arc<Self>) -> Result<Passage, Busy> {
-        let places = || Arc::clone(&self.places);
-        let place = match places().try_acquire_owned() {
+        let place = match self.places.try_acquire() {
             Ok(place) => place,
             Err(_) => {
-                let rest = self.circuit.lock().rest(|| self.clock.now());
+                let rest = self.breaker.rest(&self.clock);
                 rest.map_or(Ok(()), |rest| Err(Busy::left_alone(rest)))?;
-                let waiting = tokio::time::timeout(self.connect_timeout, places().acquire_owned());
+                let waiting = tokio::time::timeout(self.connect_timeout, self.places.acquire());
                 let place = waiting.await.ok().and_then(Result::ok);
                 place.ok_or(Busy {
                     retry_after: policy::RETRY_SOON,
@@ -223,12 +218,10 @@ impl Link {
                 })?
             }
         };
-        let asked = self.circuit.lock().ask(|| self.clock.now());
-        let pass = asked.map_err(Busy::left_alone)?;
-        Ok(Passage {
-            place,
-            turn: Turn::new(Arc::clone(self), pass),
-        })
+        let pass = self.breaker.ask(&self.clock).map_err(Busy::left_alone)?;
+        // The turn gives it back.
+        place.forget();
+        Ok(Passage(Turn::new(Arc::clone(self), pass)))
     }
 
     /// Sends a request and waits for the head of its answer. Connecting has a time of its own.
@@ -248,16 +241,21 @@ impl Link {
 }
 
 impl Passage {
-    /// Sends the request. Redirects are answers like any other. Dropped on the way, it closes the connection, and nobody
-    /// learns what came of it.
+    /// Sends the request `now`. Redirects are answers like any other. Dropped on the way, it closes the connection, and
+    /// nobody learns what came of it.
     ///
     /// # Errors
     /// A [`Fault`] that says whether anything of the request can have arrived.
-    pub async fn send(self, request: &Request, again: Again) -> Result<Answer, Fault> {
-        let link = self.turn.link();
+    pub async fn send(
+        self,
+        request: &Request,
+        again: Again,
+        now: Stopwatch,
+    ) -> Result<Answer, Fault> {
+        let link = self.0.link();
         // In boxes is what few requests need.
         let first = match again {
-            Again::Once => match link.pool.connection().await {
+            Again::Once => match link.pool.connection(now).await {
                 Ok(connection) => link.exchange(connection, request).await,
                 Err(lost) => Err(lost),
             },
@@ -274,7 +272,7 @@ impl Passage {
                 return self.fail(Fault::OutcomeUnknown(why.into_owned()));
             }
         };
-        match Box::pin(self.turn.link().exchange_alone(request)).await {
+        match Box::pin(self.0.link().exchange_alone(request)).await {
             Ok(answer) => self.answer(answer, is_up),
             Err(Lost::Unconnected(why)) if !is_up => self.fail(Fault::NothingSent(why)),
             Err(Lost::Unsent(why)) if !is_up => self.fail(Fault::NothingSent(why.into_owned())),
@@ -295,10 +293,10 @@ impl Passage {
                 let why = "it switched protocols, though nobody asked it to".to_owned();
                 return self.fail(Fault::OutcomeUnknown(why));
             }
-            502..=504 => self.turn.note(false),
-            _ => self.turn.answered(),
+            502..=504 => self.0.note(false),
+            _ => self.0.answered(),
         }
-        let link = self.turn.link();
+        let link = self.0.link();
         let (is_https, pause) = (link.url.is_https(), link.answer_timeout);
         Ok(Answer {
             status: head.status,
@@ -309,15 +307,14 @@ impl Passage {
                 connection,
                 head.is_chunked || is_https,
                 pause,
-                self.turn,
-                self.place,
+                self.0,
             ),
             headers: head.fields,
         })
     }
 
     fn fail(mut self, fault: Fault) -> Result<Answer, Fault> {
-        self.turn.note(false);
+        self.0.note(false);
         Err(fault)
     }
 }

@@ -5,7 +5,7 @@ use super::Link;
 impl Link {
     /// Whether it has failed, and nobody knows yet that it works again.
     pub fn is_left_alone(&self) -> bool {
-        !self.circuit.lock().is_closed()
+        !self.breaker.is_closed()
     }
 
     /// Requests that may run at once, each on a connection of its own.

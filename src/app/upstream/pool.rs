@@ -88,8 +88,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`Lost::Unconnected`]
-    pub(super) async fn connection(&self) -> Result<Connection, Lost> {
-        let (thread, now) = (HERE.with(|here| *here), Stopwatch::start());
+    pub(super) async fn connection(&self, now: Stopwatch) -> Result<Connection, Lost> {
+        let thread = HERE.with(|here| *here);
         let (wire, since) = match self.take(thread, now) {
             Some(wire) => (wire, now),
             // In a box, since most requests find a connection.

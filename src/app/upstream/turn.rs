@@ -1,11 +1,11 @@
-//! A pass of the circuit breaker around a link, given back by drop.
+//! The turn of one request at a link: a connection's place, and a pass of the circuit breaker. Both are given back by drop.
 
 use std::sync::Arc;
 
 use super::link::Link;
 use crate::domain::circuit::{Change, Pass};
 
-/// The pass of one request.
+/// The turn of one request, which has a place of its link's.
 pub(super) struct Turn {
     link: Arc<Link>,
     pass: Option<Pass>,
@@ -35,13 +35,12 @@ impl Turn {
     pub(super) fn answered(&mut self) {
         if let Some(probe) = self.pass.take_if(|pass| pass.is_probe()) {
             self.tell(probe, true);
-            self.pass = self.link.circuit.lock().ask(|| self.link.clock.now()).ok();
+            self.pass = self.link.breaker.ask(&self.link.clock).ok();
         }
     }
 
     fn tell(&self, pass: Pass, ok: bool) {
-        let now = || self.link.clock.now();
-        let change = self.link.circuit.lock().note(pass, ok, now);
+        let change = self.link.breaker.note(pass, ok, &self.link.clock);
         let url = self.link.url.as_str();
         match change {
             Some(Change::Opened(rest)) => log::warn!(
@@ -57,7 +56,8 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            self.link.circuit.lock().give_up(pass);
+            self.link.breaker.give_up(pass);
         }
+        self.link.places.add_permits(1);
     }
 }

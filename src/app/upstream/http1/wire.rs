@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -155,8 +155,7 @@ impl Wire {
             // The room of a large answer is not held until the next one.
             (self.room, self.read) = (ROOM, BytesMut::new());
         }
-        let mut context = Context::from_waker(Waker::noop());
-        self.poll_fill(&mut context).is_pending()
+        self.stream.is_quiet()
     }
 
     /// Closes a connection at rest.

@@ -45,7 +45,9 @@ fn enter(link: &Arc<Link>) -> Result<Passage, Busy> {
 
 async fn ask(link: &Arc<Link>, again: Again) -> Result<Answer, Fault> {
     let passage = enter(link).expect("a place");
-    passage.send(&asked(link, "POST"), again).await
+    passage
+        .send(&asked(link, "POST"), again, Stopwatch::start())
+        .await
 }
 
 /// The whole body.
@@ -121,7 +123,9 @@ fn an_answer_without_a_body_has_none() {
         let link = link(saying(answer));
         let body = run(async {
             let passage = enter(&link).expect("a place");
-            let answer = passage.send(&asked(&link, method), Again::Never).await;
+            let answer = passage
+                .send(&asked(&link, method), Again::Never, Stopwatch::start())
+                .await;
             read(answer.expect("an answer").body).await
         });
         assert_eq!(body, Ok(String::new()), "{method}");
@@ -284,7 +288,7 @@ async fn pieces(body: Body) -> Vec<Result<Bytes, Cut>> {
 /// many connections.
 fn after_a_hang_up(connections: usize, again: Again) -> Result<Answer, Fault> {
     let ((hang_up, told), (done, hung_up)) = (mpsc::channel(), mpsc::channel());
-    let told = Mutex::new(told);
+    let told = parking_lot::Mutex::new(told);
     let link = link(upstream(connections, move |number, peer| {
         while peer.hear().is_some() {
             peer.say(OK);
@@ -335,7 +339,7 @@ fn a_kept_connection_that_ends_amid_an_answer_is_not_tried_again() {
 fn heard_late(says: &'static str) -> (usize, usize) {
     const LARGE: usize = 32 << 20;
     let ((go_on, told), (heard, hearing)) = (mpsc::channel(), mpsc::channel());
-    let told = Mutex::new(told);
+    let told = parking_lot::Mutex::new(told);
     let address = upstream(1, move |_, peer| {
         peer.say(says);
         told.lock().recv().expect("told");
@@ -353,7 +357,10 @@ fn heard_late(says: &'static str) -> (usize, usize) {
         let aim = link.aim("POST", "/functions/v1/a", "").expect("an aim");
         let request = link.request(&aim, &Fields::default(), vec![b'x'; LARGE].into());
         let passage = enter(&link).expect("a place");
-        if let Ok(answer) = passage.send(&request, Again::Never).await {
+        if let Ok(answer) = passage
+            .send(&request, Again::Never, Stopwatch::start())
+            .await
+        {
             read(answer.body).await.expect("a body");
         }
         go_on.send(()).expect("told");

@@ -35,7 +35,10 @@ fn numbered() -> (SocketAddr, UnboundedReceiver<usize>) {
 }
 
 async fn connection(pool: &Arc<Pool>) -> Connection {
-    pool.connection().await.ok().expect("a connection")
+    pool.connection(Stopwatch::start())
+        .await
+        .ok()
+        .expect("a connection")
 }
 
 fn request() -> Request {

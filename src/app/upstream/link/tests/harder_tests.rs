@@ -40,7 +40,7 @@ fn a_request_that_nobody_waits_for_is_cut() {
         let passage = enter(&link).expect("a place");
         let request = asked(&link, "GET");
         tokio::select! {
-            _ = passage.send(&request, Again::Once) => unreachable!("it never answers"),
+            _ = passage.send(&request, Again::Once, Stopwatch::start()) => unreachable!("it never answers"),
             heard = hearing.recv() => assert_eq!(heard, Some(true)),
         }
         assert_eq!(hearing.recv().await, Some(false));
@@ -117,7 +117,9 @@ fn one_probe_at_a_time_finds_out_whether_it_is_back_and_the_head_of_an_answer_is
     let probe = enter(&link).expect("a probe");
     assert_eq!(busy(&link), SECOND);
     run(async {
-        let answer = probe.send(&asked(&link, "GET"), Again::Never).await;
+        let answer = probe
+            .send(&asked(&link, "GET"), Again::Never, Stopwatch::start())
+            .await;
         let _held = answer.expect("an answer").body;
         assert!(enter(&link).is_ok());
     });
@@ -138,7 +140,7 @@ fn a_probe_that_is_dropped_makes_room_for_another() {
     let probe = enter(&link).expect("another probe");
     run(async {
         let request = asked(&link, "GET");
-        let mut sending = Box::pin(probe.send(&request, Again::Never));
+        let mut sending = Box::pin(probe.send(&request, Again::Never, Stopwatch::start()));
         let waker = std::task::Waker::noop();
         let polled = sending
             .as_mut()
@@ -147,7 +149,12 @@ fn a_probe_that_is_dropped_makes_room_for_another() {
         assert_eq!(busy(&link), SECOND);
         drop(sending);
         let probe = enter(&link).expect("another probe");
-        assert!(probe.send(&asked(&link, "GET"), Again::Never).await.is_ok());
+        assert!(
+            probe
+                .send(&asked(&link, "GET"), Again::Never, Stopwatch::start())
+                .await
+                .is_ok()
+        );
         assert!(enter(&link).is_ok());
     });
 }
@@ -186,7 +193,7 @@ async fn send_many(
                 Err(busy) => clock.advance(busy.retry_after),
             }
         };
-        let told = match passage.send(&request, again).await {
+        let told = match passage.send(&request, again, Stopwatch::start()).await {
             Ok(mut answer) => {
                 while answer.body.next().await.is_some() {}
                 Told::Answered
@@ -204,7 +211,7 @@ async fn send_many(
 #[test]
 fn whatever_races_what_is_said_to_be_unsent_was_never_heard_and_nothing_is_heard_too_often() {
     for again in [Again::Never, Again::Once] {
-        let heard = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
+        let heard = Arc::new(parking_lot::Mutex::new(HashMap::<String, usize>::new()));
         let hearing = Arc::clone(&heard);
         let address = upstream(usize::MAX, move |_, peer| {
             if let Some(request) = peer.hear() {
@@ -265,7 +272,9 @@ fn an_answer_to_a_request_that_is_not_all_read_is_heard() {
     run(async {
         for round in 0..40 {
             let passage = enter(&link).expect("a place");
-            let answer = passage.send(&request, Again::Never).await;
+            let answer = passage
+                .send(&request, Again::Never, Stopwatch::start())
+                .await;
             let answer = answer.unwrap_or_else(|fault| unreachable!("{round}: {fault:?}"));
             assert_eq!(answer.status, 413);
         }
