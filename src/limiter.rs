@@ -212,52 +212,63 @@ impl KeyLimiter {
     }
 }
 
+/// What a request has spent, as [`Admission`] says it of its slot.
+enum Spent {
+    One(Standing, Option<Lease>),
+    Nothing(RateLimited),
+    Later(Option<Lease>, oneshot::Receiver<bool>),
+}
+
 impl Slot {
-    /// Looks at minute and day and spends one of both, or nothing.
+    /// Spends one of minute and day, or nothing.
     fn spend(self, now: Timestamp) -> Admission {
-        let limiter = Arc::clone(&self.0);
-        let mut counters = limiter.counters.lock();
-        counters.day = counters.day.at(now);
-        if let Err(refused) = counters.check(now) {
-            drop(counters);
-            return Admission::Refused(refused);
-        }
-        if counters.day.needs_lease() {
-            let (told, kept) = oneshot::channel();
-            counters.waiting.push(told);
-            let lease = counters.take_lease();
-            return Admission::NeedsLease(Waiting {
+        let spent = self.0.counters.lock().spend(now);
+        match spent {
+            Spent::One(standing, lease) => Admission::Admitted(
+                Permit {
+                    _slot: self,
+                    standing,
+                },
+                lease,
+            ),
+            Spent::Nothing(refused) => Admission::Refused(refused),
+            Spent::Later(lease, kept) => Admission::NeedsLease(Waiting {
                 slot: self,
                 lease,
                 kept,
-            });
+            }),
         }
-        if let Err(retry_after) = counters.minute.spend(now) {
-            let allowance = counters.standing(now).minute;
-            drop(counters);
-            return Admission::Refused(RateLimited {
-                allowance,
-                retry_after,
-            });
-        }
-        counters.day = counters.day.spend();
-        let lease = if counters.day.runs_low(counters.limits.per_day) {
-            counters.take_lease()
-        } else {
-            None
-        };
-        let standing = counters.standing(now);
-        Admission::Admitted(
-            Permit {
-                _slot: self,
-                standing,
-            },
-            lease,
-        )
     }
 }
 
 impl Counters {
+    /// Looks at minute and day and spends one of both, or nothing.
+    fn spend(&mut self, now: Timestamp) -> Spent {
+        self.day = self.day.at(now);
+        if let Err(refused) = self.check(now) {
+            return Spent::Nothing(refused);
+        }
+        if self.day.needs_lease() {
+            let (told, kept) = oneshot::channel();
+            self.waiting.push(told);
+            return Spent::Later(self.take_lease(), kept);
+        }
+        if let Err(retry_after) = self.minute.spend(now) {
+            let allowance = self.standing(now).minute;
+            return Spent::Nothing(RateLimited {
+                allowance,
+                retry_after,
+            });
+        }
+        self.day = self.day.spend();
+        let lease = if self.day.runs_low(self.limits.per_day) {
+            self.take_lease()
+        } else {
+            None
+        };
+        Spent::One(self.standing(now), lease)
+    }
+
     /// Whether minute and day have one left. Where neither has, the one that keeps the client waiting longer speaks, so
     /// that a request sent after the wait is admitted.
     fn check(&self, now: Timestamp) -> Result<(), RateLimited> {

@@ -125,7 +125,7 @@ impl App {
     /// Any refusal of idempotency, or of a method or a path that does not go up.
     pub fn errand<'a>(
         self: &Arc<Self>,
-        link: &Arc<Link>,
+        link: Arc<Link>,
         call: Call,
         sent: Sent<'_, impl Iterator<Item = (&'a str, &'a [u8])> + Clone>,
     ) -> Result<Course, Refusal> {
@@ -169,10 +169,10 @@ impl App {
         let lifetime = self.settings.idempotency_lifetime;
         Ok(Course::Errand(Box::new(Errand {
             app: Arc::clone(self),
-            link: Arc::clone(link),
             open: claim
                 .open(&call, lifetime, link.url().as_str())
                 .map(Box::new),
+            link,
             call,
             claim,
             is_resumed,

@@ -4,6 +4,7 @@ mod line;
 mod members;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ use percent_encoding::percent_decode_str;
 
 use self::line::line;
 use self::members::Members;
+use super::LocalApp;
 use super::headers::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
 use crate::app::forward::Reached;
 use crate::app::request_log::{Captured, Exchange};
-use crate::app::{App, Face, KeyEntry};
+use crate::app::{Face, KeyEntry};
 use crate::clock::Stopwatch;
 use crate::domain::fault::Fault;
 use crate::domain::idempotency::IdempotencyKey;
@@ -43,7 +45,7 @@ pub(super) enum Note {
 /// A request on its way, and what is remembered of it. When it is dropped, the line is written, and the request is
 /// counted and kept for the Dashboard.
 pub(super) struct AccessLine {
-    app: Arc<App>,
+    app: LocalApp,
     started: Stopwatch,
     /// Where it is counted; those of monitors are logged only.
     face: Option<Face>,
@@ -55,7 +57,7 @@ pub(super) struct AccessLine {
 
 impl AccessLine {
     pub(super) fn new(
-        app: &Arc<App>,
+        app: &LocalApp,
         request: &ServiceRequest,
         request_id: &HeaderValue,
         (started, at): (Stopwatch, Timestamp),
@@ -79,7 +81,7 @@ impl AccessLine {
             ..Exchange::default()
         };
         Self {
-            app: Arc::clone(app),
+            app: Rc::clone(app),
             started,
             face,
             is_kept,

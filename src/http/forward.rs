@@ -56,7 +56,7 @@ impl From<Result<HttpResponse, Refusal>> for Returned {
 pub(super) fn forward(
     request: HttpRequest,
     visit: Visit,
-    link: &Arc<Link>,
+    link: Arc<Link>,
 ) -> impl Future<Output = Returned> {
     async move {
         let is_of_head = *request.method() == Method::HEAD;
@@ -79,8 +79,9 @@ pub(super) fn forward(
     }
 }
 
-fn course(request: &HttpRequest, visit: Visit, link: &Arc<Link>) -> Result<Course, Refusal> {
-    let call = call_of(request, &visit, visit.merchant()?)?;
+fn course(request: &HttpRequest, mut visit: Visit, link: Arc<Link>) -> Result<Course, Refusal> {
+    let merchant = visit.take_merchant()?;
+    let call = call_of(request, &visit, merchant)?;
     let (app, headers) = (visit.app, request.headers());
     let trusted = &app.settings.trusted_proxy;
     let peer = request.peer_addr().map(|peer| peer.ip());

@@ -6,6 +6,7 @@ mod dressing;
 mod entry;
 mod faults;
 mod host;
+mod visit;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,10 +22,13 @@ use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
+use tokio::sync::watch;
 
 use self::dressing::{Dressing, Face};
 pub(super) use self::entry::ByDoor;
 use self::entry::Entry;
+use self::visit::Caller;
+pub(super) use self::visit::{Asker, Visit};
 use super::access_log::{AccessLine, Note};
 use super::body::GoesOn;
 use super::dashboard::door;
@@ -33,103 +37,44 @@ use super::headers::{LimitHeaders, REPLAYED, allowed_origin};
 use super::request_id::RequestIds;
 use super::sending::{Extent, Held, Ready, Sending};
 use super::server::Activity;
-use super::{DOCUMENT, body, dashboard, docs, forward, is_monitoring, mock};
+use super::{DOCUMENT, LocalApp, body, dashboard, docs, forward, is_monitoring, mock};
 use crate::app::upstream::Link;
-use crate::app::{self, App, KeyEntry, Who};
+use crate::app::{self, App};
 use crate::clock::Stopwatch;
-use crate::domain::id::SessionId;
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::limit::Scope;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
-use crate::limiter::Permit;
 
-/// What the gate needs for every request.
+/// What the gate of a thread needs for every request.
 pub(super) struct Gate {
-    app: Arc<App>,
-    request_ids: RequestIds,
+    app: LocalApp,
+    request_ids: Arc<RequestIds>,
     limit_headers: LimitHeaders,
-}
-
-/// What a handler gets to know of the request it serves.
-pub(super) struct Visit {
-    pub(super) app: Arc<App>,
-    pub(super) now: Timestamp,
-    request_id: HeaderValue,
-    caller: Result<Caller, Refusal>,
-    /// The session whose client secret was shown.
-    buyer: Result<SessionId, Refusal>,
-    /// Of a request that came in by the Dashboard's door.
-    pub(super) by_door: Option<Box<ByDoor>>,
-    pub(super) idempotency_key: Result<Option<IdempotencyKey>, Refusal>,
-    pub(super) body: Result<Bytes, Refusal>,
-}
-
-/// A key that was let in.
-#[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) entry: Arc<KeyEntry>,
-    pub(super) permit: Arc<Permit>,
-}
-
-impl Visit {
-    /// The visit of a request that came through the gate; a handler takes it once.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, Refusal> {
-        request.extensions_mut().remove().ok_or(Refusal::Internal)
-    }
-
-    /// The request's id, as an answer or an event repeats it.
-    pub(super) fn request_id(&self) -> String {
-        self.request_id.to_str().unwrap_or_default().to_owned()
-    }
-
-    /// Whoever shows an API key.
-    pub(super) fn merchant(&self) -> Result<Asker, Refusal> {
-        let caller = self.caller.as_ref().map_err(Clone::clone)?;
-        Ok(Asker {
-            who: Who::Merchant(Arc::clone(&caller.entry)),
-            permit: Some(Arc::clone(&caller.permit)),
-        })
-    }
-
-    /// Whoever shows a client secret.
-    pub(super) fn buyer(&self) -> Result<Asker, Refusal> {
-        let session = self.buyer.clone()?;
-        Ok(Asker {
-            who: Who::Buyer(session),
-            permit: None,
-        })
-    }
-
-    /// Whoever shows one of the two.
-    pub(super) fn anyone(&self) -> Result<Asker, Refusal> {
-        match self.buyer {
-            Ok(_) | Err(Refusal::ClientSecretInvalid) => self.buyer(),
-            Err(_) => self.merchant(),
-        }
-    }
-}
-
-/// Who asks for something of the API.
-pub(super) struct Asker {
-    pub(super) who: Who,
-    /// A merchant's place among the running.
-    pub(super) permit: Option<Arc<Permit>>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Gate {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        let limit_headers = LimitHeaders::new(app.settings.limits);
-        Self {
-            app,
-            request_ids: RequestIds::new(),
-            limit_headers,
+    /// The gate of this thread. The gates of a server share what makes ids.
+    pub(super) fn new(app: Arc<App>, request_ids: Arc<RequestIds>) -> Self {
+        let mut stopping = app.stopping.subscribe();
+        if *stopping.borrow() {
+            stopping.mark_changed();
         }
+        Self {
+            request_ids,
+            limit_headers: LimitHeaders::new(app.settings.limits),
+            stopping,
+            app: Rc::new(app),
+        }
+    }
+
+    /// Whether the server is about to stop. Nothing else is ever told, and to look whether something was takes no lock.
+    fn is_stopping(&self) -> bool {
+        self.stopping.has_changed().unwrap_or(true)
     }
 
     /// The whole way of a request.
     async fn go(
-        self: Arc<Self>,
+        self: Rc<Self>,
         mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -152,7 +97,7 @@ impl Gate {
             Ok(()) => body::waited_for(pin!(self.enter(&request, now))).await,
             Err(refusal) => (self.enter_nowhere(&request, refusal, now), false),
         };
-        line.is_from(entry.key.clone(), usable_key, request.headers());
+        line.is_from(entry.key.take(), usable_key, request.headers());
         let permit = entry
             .caller
             .as_ref()
@@ -195,7 +140,7 @@ impl Gate {
             None => {
                 let link = self.link_of(&entry, &request);
                 let visit = Visit {
-                    app: Arc::clone(&self.app),
+                    app: Rc::clone(&self.app),
                     now: begins,
                     request_id: request_id.clone(),
                     caller: entry.caller,
@@ -207,7 +152,7 @@ impl Gate {
                 match link {
                     Some(link) => {
                         let Returned { answer, reached } =
-                            send_up(request, visit, &link, &request_id).await;
+                            send_up(request, visit, link, &request_id).await;
                         reached
                             .into_iter()
                             .for_each(|reached| line.went_up(reached));
@@ -221,7 +166,7 @@ impl Gate {
         let frame = operator.as_ref().map(dashboard::frame_of);
         let dressing = Dressing {
             told: &entry.told,
-            request_id: &request_id,
+            request_id,
             now: now.plus(line.elapsed()),
             is_last,
             version,
@@ -229,7 +174,7 @@ impl Gate {
             frame,
             asked: (line.method(), target.as_deref()),
         };
-        let response = self.dress(response, &dressing, origin, echo);
+        let response = self.dress(response, dressing, origin, echo);
         if let Some(running) = &running
             && response.head().connection_type() == ConnectionType::Close
         {
@@ -339,7 +284,7 @@ async fn run(
 async fn send_up(
     request: ServiceRequest,
     visit: Visit,
-    link: &Arc<Link>,
+    link: Arc<Link>,
     request_id: &HeaderValue,
 ) -> Returned {
     let (request, _payload) = request.into_parts();

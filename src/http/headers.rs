@@ -1,5 +1,7 @@
 //! Headers that every answer carries: the request id, the limits, and for allowed origins CORS.
 
+use std::cell::RefCell;
+
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -8,7 +10,6 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use actix_web::web::Bytes;
-use parking_lot::Mutex;
 
 use crate::config::Origin;
 use crate::domain::limit::{Allowance, Limits};
@@ -54,18 +55,18 @@ pub(super) enum Told {
 /// Writes the limit headers. The policy that was told last is kept, since most keys have the same limits.
 #[derive(Debug)]
 pub(super) struct LimitHeaders {
-    latest: Mutex<(Limits, HeaderValue)>,
+    latest: RefCell<(Limits, HeaderValue)>,
 }
 
 impl LimitHeaders {
     pub(super) fn new(defaults: Limits) -> Self {
         Self {
-            latest: Mutex::new((defaults, key_policy(defaults))),
+            latest: RefCell::new((defaults, key_policy(defaults))),
         }
     }
 
     fn policy_of(&self, limits: Limits) -> HeaderValue {
-        let mut latest = self.latest.lock();
+        let mut latest = self.latest.borrow_mut();
         if latest.0 != limits {
             *latest = (limits, key_policy(limits));
         }

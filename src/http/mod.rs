@@ -25,6 +25,7 @@ mod server;
 mod who;
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
@@ -39,6 +40,9 @@ pub use self::metrics::serve_metrics;
 pub use self::server::{Certificates, serve};
 use crate::app::App;
 use crate::domain::refusal::Refusal;
+
+/// The app as the requests of a thread share it: its count of them is the thread's own.
+type LocalApp = Rc<Arc<App>>;
 
 const HEALTH: &str = "/healthz";
 const READINESS: &str = "/readyz";

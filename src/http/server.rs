@@ -31,6 +31,7 @@ use self::stream::Stream;
 pub use self::tls::Certificates;
 use self::warden::{Warden, once};
 use super::gate::Gate;
+use super::request_id::RequestIds;
 use crate::app::{App, Connections};
 use crate::config::{Patience, Settings};
 use crate::policy;
@@ -60,7 +61,7 @@ pub fn serve(
         .shutdown_timeout(crate::domain::time::seconds_up(settings.shutdown_timeout))
         .disable_signals();
     let stop = server.graceful_shutdown_signal();
-    let gate = Arc::new(Gate::new(Arc::clone(app)));
+    let (app, request_ids) = (Arc::clone(app), Arc::new(RequestIds::new()));
     let server = server.listen("atlas", listener, move || {
         let stop = stop.clone();
         let stopping = move || {
@@ -69,7 +70,7 @@ pub fn serve(
         };
         connections(
             &settings,
-            Arc::clone(&gate),
+            Gate::new(Arc::clone(&app), Arc::clone(&request_ids)),
             acceptor.clone(),
             stopping,
             open.clone(),
@@ -85,7 +86,7 @@ fn millis(span: Duration) -> u32 {
 /// What a thread does with the connections that are given to it.
 fn connections<T, F>(
     settings: &Settings,
-    gate: Arc<Gate>,
+    gate: Gate,
     acceptor: Option<TlsAcceptor>,
     stopping: T,
     open: Connections,
@@ -94,13 +95,13 @@ where
     T: Fn() -> F + Clone + 'static,
     F: Future<Output = ()> + 'static,
 {
-    let (patience, is_mock) = (settings.patience, settings.mock);
+    let (patience, is_mock, gate) = (settings.patience, settings.mock, Rc::new(gate));
     fn_factory(move || {
         let routes = || {
-            let gate = Arc::clone(&gate);
+            let gate = Rc::clone(&gate);
             let routes = Routes::new()
                 .wrap(from_fn(move |request, next| {
-                    Arc::clone(&gate).pass(request, next)
+                    Rc::clone(&gate).pass(request, next)
                 }))
                 .configure(|config| super::routes(config, is_mock));
             map_config(routes, |()| AppConfig::default())

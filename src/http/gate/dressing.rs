@@ -50,7 +50,7 @@ impl Face {
 /// What every answer is dressed by.
 pub(super) struct Dressing<'a> {
     pub(super) told: &'a Told,
-    pub(super) request_id: &'a HeaderValue,
+    pub(super) request_id: HeaderValue,
     pub(super) now: Timestamp,
     /// The connection ends with it.
     pub(super) is_last: bool,
@@ -66,11 +66,11 @@ impl Gate {
     pub(super) fn dress(
         &self,
         response: HttpResponse,
-        dressing: &Dressing<'_>,
+        dressing: Dressing<'_>,
         origin: Option<HeaderValue>,
         echo: Option<HeaderValue>,
     ) -> HttpResponse {
-        let request_id = dressing.request_id;
+        let request_id = &dressing.request_id;
         let refusal = response
             .error()
             .map(|error| match error.as_error::<Refusal>() {
@@ -107,7 +107,7 @@ impl Gate {
         };
         let told = of_refusal.as_ref().unwrap_or(dressing.told);
         let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, request_id.clone());
+        headers.insert(X_REQUEST_ID, dressing.request_id);
         self.limit_headers.write(told, dressing.now, headers);
         match dressing.face {
             Face::Api => (),
@@ -130,7 +130,7 @@ impl Gate {
             dressing.version < Version::HTTP_11 && response.body().size() == BodySize::Stream;
         let head = response.head_mut();
         head.no_chunking(ends_with_connection);
-        if dressing.is_last || ends_with_connection || *self.app.stopping.borrow() {
+        if dressing.is_last || ends_with_connection || self.is_stopping() {
             head.set_connection_type(ConnectionType::Close);
         }
         response

@@ -1,6 +1,7 @@
 //! Faults at work: which one a request asks for or is hit by, and what the gate makes of it. Only in the mock, and only
 //! for test keys.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -54,7 +55,7 @@ impl Gate {
     /// Lets a request pass. One that a fault may hold up goes on when its client is gone meanwhile, as whatever has begun
     /// does.
     pub(in crate::http) fn pass(
-        self: Arc<Self>,
+        self: Rc<Self>,
         request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
