@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use triomphe::UniqueArc;
 
 use self::claims::Claims;
 pub use self::connections::Connections;
@@ -248,7 +249,7 @@ impl App {
     }
 
     /// Takes note of a request that has ended, for whoever wants to look back on it.
-    pub fn note(&self, exchange: Arc<Exchange>) {
+    pub fn note(&self, exchange: UniqueArc<Exchange>) {
         if let Some(entry) = &exchange.key {
             entry.traffic.count(exchange.outcome(), exchange.at);
         }

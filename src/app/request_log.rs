@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use triomphe::{Arc as Shared, UniqueArc};
 
 use self::budget::Budget;
 use super::KeyEntry;
@@ -169,7 +170,7 @@ struct Rings {
 
 #[derive(Default)]
 struct Ring {
-    exchanges: VecDeque<Arc<Exchange>>,
+    exchanges: VecDeque<Shared<Exchange>>,
     weight: usize,
 }
 
@@ -177,9 +178,9 @@ impl Ring {
     /// Gives the oldest, if it is forgotten for this one, and others, if that takes more.
     fn push(
         &mut self,
-        exchange: Arc<Exchange>,
+        exchange: Shared<Exchange>,
         most: usize,
-    ) -> (Option<Arc<Exchange>>, Vec<Arc<Exchange>>) {
+    ) -> (Option<Shared<Exchange>>, Vec<Shared<Exchange>>) {
         self.weight += exchange.weight();
         self.exchanges.push_back(exchange);
         let mut forget = || {
@@ -205,7 +206,7 @@ impl Default for RequestLog {
 }
 
 impl Rings {
-    fn newest_first(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+    fn newest_first(&self) -> impl Iterator<Item = &Shared<Exchange>> {
         let mut of_keys = self.of_keys.exchanges.iter().rev().peekable();
         let mut of_strangers = self.of_strangers.exchanges.iter().rev().peekable();
         std::iter::from_fn(move || match (of_keys.peek(), of_strangers.peek()) {
@@ -228,21 +229,17 @@ impl RequestLog {
     }
 
     /// Keeps a request and forgets the oldest.
-    pub fn push(&self, mut exchange: Arc<Exchange>) {
+    pub fn push(&self, mut exchange: UniqueArc<Exchange>) {
         let mut rings = self.rings.write();
         rings.latest += 1;
         let number = rings.latest;
-        match Arc::get_mut(&mut exchange) {
-            Some(exchange) => exchange.number = number,
-            // Somebody holds it already: then it is not new.
-            None => return,
-        }
+        exchange.number = number;
         let (ring, most) = if exchange.key.is_some() {
             (&mut rings.of_keys, policy::REQUEST_LOG)
         } else {
             (&mut rings.of_strangers, policy::REQUEST_LOG_STRANGERS)
         };
-        let gone = ring.push(exchange, most);
+        let gone = ring.push(exchange.shareable(), most);
         drop(rings);
         // What is forgotten is freed outside the lock.
         drop(gone);
@@ -264,14 +261,14 @@ impl RequestLog {
         wanted: impl Fn(&Exchange) -> bool,
         skip: usize,
         most: usize,
-    ) -> (Vec<Arc<Exchange>>, bool) {
+    ) -> (Vec<Shared<Exchange>>, bool) {
         let rings = self.rings.read();
         let mut found: Vec<_> = rings
             .newest_first()
             .filter(|exchange| wanted(exchange))
             .skip(skip)
             .take(most + 1)
-            .map(Arc::clone)
+            .cloned()
             .collect();
         let more = found.len() > most;
         found.truncate(most);
@@ -279,14 +276,14 @@ impl RequestLog {
     }
 
     /// The request of this number, if it is still kept.
-    pub fn find(&self, number: u64) -> Option<Arc<Exchange>> {
+    pub fn find(&self, number: u64) -> Option<Shared<Exchange>> {
         let rings = self.rings.read();
         let by_number = |ring: &Ring| {
             let at = ring
                 .exchanges
                 .binary_search_by_key(&number, |exchange| exchange.number)
                 .ok()?;
-            ring.exchanges.get(at).map(Arc::clone)
+            ring.exchanges.get(at).cloned()
         };
         by_number(&rings.of_keys).or_else(|| by_number(&rings.of_strangers))
     }
@@ -303,14 +300,14 @@ impl RequestLog {
         number: u64,
         wanted: impl Fn(&Exchange) -> bool,
         most: usize,
-    ) -> (Vec<Arc<Exchange>>, u64) {
+    ) -> (Vec<Shared<Exchange>>, u64) {
         let rings = self.rings.read();
         let mut found: Vec<_> = rings
             .newest_first()
             .take_while(|exchange| exchange.number > number)
             .filter(|exchange| wanted(exchange))
             .take(most)
-            .map(Arc::clone)
+            .cloned()
             .collect();
         found.reverse();
         (found, rings.latest)
@@ -345,10 +342,10 @@ mod tests {
     }
 
     /// A request of a stranger with `bytes` bytes in one of its texts.
-    fn heavy(text: fn(&mut Exchange) -> &mut String, bytes: usize) -> Arc<Exchange> {
+    fn heavy(text: fn(&mut Exchange) -> &mut String, bytes: usize) -> UniqueArc<Exchange> {
         let mut exchange = Exchange::default();
         *text(&mut exchange) = "x".repeat(bytes);
-        Arc::new(exchange)
+        UniqueArc::new(exchange)
     }
 
     #[test]

@@ -15,6 +15,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::Bytes;
 use percent_encoding::percent_decode_str;
+use triomphe::UniqueArc;
 
 use self::line::line;
 use self::members::Members;
@@ -51,8 +52,8 @@ pub(super) struct AccessLine {
     face: Option<Face>,
     /// What a developer may want to look back on.
     is_kept: bool,
-    /// Nobody else has it before the end, and then it is given away.
-    exchange: Option<Arc<Exchange>>,
+    /// Given away at the end.
+    exchange: Option<UniqueArc<Exchange>>,
 }
 
 impl AccessLine {
@@ -85,7 +86,7 @@ impl AccessLine {
             started,
             face,
             is_kept,
-            exchange: Some(Arc::new(exchange)),
+            exchange: Some(UniqueArc::new(exchange)),
         }
     }
 
@@ -103,7 +104,7 @@ impl AccessLine {
 
     /// Changes what is remembered.
     fn note(&mut self, change: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = self.exchange.as_mut().and_then(Arc::get_mut) {
+        if let Some(exchange) = &mut self.exchange {
             change(exchange);
         }
     }

@@ -170,7 +170,7 @@ pub(in crate::http) fn message(headers: &str, body: &Captured) -> Message {
 }
 
 /// For a key that was used for another request: where this one differs from the first.
-fn differences(desk: &Desk, exchange: &Arc<Exchange>) -> Result<Option<Vec<Difference>>, Refusal> {
+fn differences(desk: &Desk, exchange: &Exchange) -> Result<Option<Vec<Difference>>, Refusal> {
     const REUSED: &[u8] = b"\"idempotency_key_reused\"";
     let answer = &exchange.response_body.bytes;
     let is_reused =
