@@ -260,19 +260,53 @@ fn dpkg_installs_upgrades_removes_and_purges_it_and_the_store_outlives_that() {
     assert!(there("var/lib/private/atlas/pepper"));
 }
 
+/// A folder with a program of this name that does nothing.
+fn with_stub(name: &str, place: &Path) -> PathBuf {
+    let tools = place.join("tools");
+    std::fs::create_dir(&tools).expect("made");
+    std::fs::write(tools.join(name), "#!/bin/sh\n").expect("written");
+    std::fs::set_permissions(tools.join(name), Permissions::from_mode(0o755)).expect("set");
+    tools
+}
+
 #[test]
 fn a_program_by_profile_is_not_begun_without_the_tool_for_it() {
     let temporary = tempfile::tempdir().expect("a directory");
+    let (tools, target) = (
+        with_stub("cargo-deb", temporary.path()),
+        temporary.path().join("target"),
+    );
+    let path = std::env::var("PATH").expect("a path");
     for script in ["systemd/build", "systemd/debian/package"] {
         let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(script))
             .env("LLVM_PROFDATA", "/missing/llvm-profdata")
-            .env("CARGO_TARGET_DIR", temporary.path())
+            .env("CARGO_TARGET_DIR", &target)
+            .env("PATH", format!("{path}:{}", tools.display()))
             .output()
             .expect("it runs");
         let said = text(&made.stderr);
         assert_eq!(made.status.code(), Some(1), "{said}");
         assert!(said.contains("rustup component add llvm-tools"), "{said}");
-        let left = std::fs::read_dir(temporary.path()).expect("read");
-        assert_eq!(left.count(), 0, "{script}");
+        assert!(!target.exists(), "{script}");
     }
+}
+
+#[test]
+fn a_package_is_not_begun_without_the_tool_for_it() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let script = temporary.path().join("systemd/debian/package");
+    std::fs::create_dir_all(script.parent().expect("a folder")).expect("made");
+    std::fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/debian/package"),
+        &script,
+    )
+    .expect("copied");
+    let made = Command::new(&script)
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .expect("it runs");
+    let said = text(&made.stderr);
+    assert_eq!(made.status.code(), Some(1), "{said}");
+    assert!(said.contains("cargo install cargo-deb"), "{said}");
+    assert!(!temporary.path().join("target").exists());
 }
