@@ -255,6 +255,26 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_that_was_put_off_goes_off_by_itself_whoever_looked_at_it_before() {
+        run(async {
+            let (mut alarm, mut other) = (Alarm::default(), Alarm::default());
+            let now = Stopwatch::start();
+            alarm.set(now, Duration::from_millis(1));
+            let at_once = alarm.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(at_once.is_pending());
+            // Its earlier time goes by, and nobody looks.
+            other.set(now, Duration::from_millis(5));
+            poll_fn(|cx| other.poll(cx)).await;
+            for after in [10, 20] {
+                alarm.set(Stopwatch::start(), Duration::from_millis(after));
+                let at_once = poll_fn(|cx| Poll::Ready(alarm.poll(cx).is_ready()));
+                assert!(!at_once.await);
+            }
+            poll_fn(|cx| alarm.poll(cx)).await;
+        });
+    }
+
+    #[test]
     fn an_alarm_goes_off_for_who_has_too_much_to_do() {
         run(async {
             let (mut early, mut late) = (Alarm::default(), Alarm::default());

@@ -3,13 +3,15 @@
 use std::future::poll_fn;
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
@@ -72,9 +74,10 @@ impl Stream {
                 read.is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
             }
             Self::Tls(stream) => {
-                let mut context = Context::from_waker(Waker::noop());
-                let read = Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte));
-                read.is_pending()
+                let mut room = ReadBuf::new(&mut byte);
+                let read = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut room));
+                // Also for who has done so much that others would have their turn first.
+                unconstrained(read).now_or_never().is_none()
             }
         }
     }

@@ -127,6 +127,12 @@ impl Activity {
         self.task.get_or_init(|| task);
     }
 
+    /// Whether this is who serves it, as far as that was said.
+    pub(super) fn is_served_by(&self, task: &Waker) -> bool {
+        let here = self.task.get();
+        here.is_none_or(|here| here.will_wake(task))
+    }
+
     /// Lets the task that serves it look round.
     pub(super) fn wakes_up(&self) {
         self.task.get().into_iter().for_each(Waker::wake_by_ref);

@@ -84,6 +84,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
         let this = self.get_mut();
+        debug_assert!(this.activity.is_served_by(cx.waker()));
         if this.activity.is_deaf() {
             return Poll::Ready(Ok(()));
         }

@@ -30,6 +30,29 @@ fn a_place_is_taken_until_the_body_has_ended() {
 }
 
 #[test]
+fn a_place_comes_back_from_whoever_does_not_use_it() {
+    let (link, _) = link_by(&format!("http://{}", saying(OK)), |settings| {
+        settings.connections = 1
+    });
+    run(async {
+        let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        let taken = enter(&link).expect("a place");
+        let (mut early, mut late) = (Box::pin(link.enter()), Box::pin(link.enter()));
+        assert!(early.as_mut().poll(context).is_pending());
+        assert!(late.as_mut().poll(context).is_pending());
+        drop(late);
+        // Now it is the other one's, who does not come for it.
+        drop(taken);
+        assert_eq!(link.connections_in_use(), 1);
+        drop(early);
+        assert_eq!(link.connections_in_use(), 0);
+    });
+    let (link, _) = left_alone(upstream(usize::MAX, |_, _| ()));
+    assert!(busy(&link) > Duration::ZERO);
+    assert_eq!(link.connections_in_use(), 0);
+}
+
+#[test]
 fn a_request_that_nobody_waits_for_is_cut() {
     let (said, mut hearing) = tokio::sync::mpsc::unbounded_channel();
     let link = link(upstream(1, move |_, peer| {
