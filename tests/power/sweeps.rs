@@ -75,12 +75,10 @@ fn a_sweep_survives_a_power_loss_at_any_call() {
         order_all(&server, secret, "last", ANEW);
         server.kill();
     });
-    // What a sweep removes is on disk at the next checkpoint, and there was none.
+    // It begins with a sweep that is half done. How soon the rest of it is on disk is up to the machine: at the next
+    // checkpoint, or when sled writes by itself.
     let left = &machine.left_to_sweep[left_by_the_first..];
-    assert!(left.iter().all(|left| *left > 0), "{left:?}");
-    eprintln!(
-        "{} losses met a sweep that was half done, and the next finished it",
-        left.len()
-    );
+    let half = left.iter().filter(|left| **left > 0).count();
+    eprintln!("{half} losses met a sweep that was half done, and the next finished it");
     machine.tell(1 + (2 + rounds) * WRITERS * ANEW);
 }
