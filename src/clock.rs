@@ -123,10 +123,10 @@ impl Stopwatch {
 /// A timer that is set again and again, mostly to a later time: that is only noted, and looked at when the earlier one
 /// has come. A new timer would have to be entered among the others and taken out again.
 #[derive(Debug, Default)]
-pub struct Alarm(Option<Set>);
+pub struct Alarm(Option<Armed>);
 
 #[derive(Debug)]
-struct Set {
+struct Armed {
     due: tokio::time::Instant,
     /// Wakes then, or earlier.
     sleep: Pin<Box<Sleep>>,
@@ -137,15 +137,15 @@ impl Alarm {
     pub fn set(&mut self, since: Stopwatch, after: Duration) {
         let due = (since.0 + after).into();
         match &mut self.0 {
-            Some(set) => {
-                set.due = due;
-                if due < set.sleep.deadline() {
-                    set.sleep.as_mut().reset(due);
+            Some(armed) => {
+                armed.due = due;
+                if due < armed.sleep.deadline() {
+                    armed.sleep.as_mut().reset(due);
                 }
             }
             None => {
                 let sleep = Box::pin(tokio::time::sleep_until(due));
-                self.0 = Some(Set { due, sleep });
+                self.0 = Some(Armed { due, sleep });
             }
         }
     }
@@ -153,7 +153,7 @@ impl Alarm {
     /// Ready when it goes off; one that is not set never does. It does so also for who has so much to do that others would
     /// have their turn first.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(Set { due, sleep }) = &mut self.0 else {
+        let Some(Armed { due, sleep }) = &mut self.0 else {
             return Poll::Pending;
         };
         loop {

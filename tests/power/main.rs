@@ -156,13 +156,16 @@ impl Machine {
 }
 
 /// Of what happened, the calls at which the power fails, the last one first: syncs, before which the most can be lost,
-/// and answers, after which nothing of them may be.
+/// and answers, after which nothing of them may be. The first of all is among them.
 fn draw(events: &[Event], times: usize) -> Vec<usize> {
     let tells = |event: &Event| matches!(event, Event::Synced { .. } | Event::Answered(_));
     let telling: Vec<usize> = (0..events.len()).filter(|at| tells(&events[*at])).collect();
     let mut drawn: Vec<usize> = (0..times)
         .map(|_| telling[usize::try_from(random(telling.len() as u64)).expect("few")])
         .collect();
+    if let Some(one) = drawn.first_mut() {
+        *one = telling[0];
+    }
     drawn.sort_unstable_by(|one, other| other.cmp(one));
     drawn
 }

@@ -75,10 +75,11 @@ fn a_sweep_survives_a_power_loss_at_any_call() {
         order_all(&server, secret, "last", ANEW);
         server.kill();
     });
-    // It begins with a sweep that is half done. How soon the rest of it is on disk is up to the machine: at the next
-    // checkpoint, or when sled writes by itself.
+    // Before its first sync the sweep that it begins with is half done. How soon the rest of it is on disk is up to the
+    // machine: at the next checkpoint, or when sled writes by itself.
     let left = &machine.left_to_sweep[left_by_the_first..];
     let half = left.iter().filter(|left| **left > 0).count();
+    assert!(half > 0, "none of {} met half a sweep", left.len());
     eprintln!("{half} losses met a sweep that was half done, and the next finished it");
     machine.tell(1 + (2 + rounds) * WRITERS * ANEW);
 }
